@@ -1,0 +1,239 @@
+"""What the command line says, read and checked as far as that can be done without the model.
+
+Owns the options and the pictures and recipes that they name. What values are allowed is decided by
+the recipe and by the pictures. Does *not* know the engine, and does not import torch: a mistake is
+answered at once.
+"""
+
+import argparse
+import json
+import os
+import random
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from PIL import Image
+
+from ldm import __version__
+from ldm.imaging import ImageError, open_image, open_mask, pixel_digest, read_png_text
+from ldm.recipe import LIMITS, Recipe, RecipeError
+
+# What the recipe calls a field, and what it is called here.
+OPTIONS = {
+    "prompt": "caption",
+    "negative_prompt": "--negative",
+    "model": "--model",
+    "sampler": "--sampler",
+    "schedule": "--schedule",
+    "num_inference_steps": "--steps",
+    "guidance_scale": "--guidance",
+    "guidance_rescale": "--rescale",
+    "seed": "--seed",
+    "width": "--size (width)",
+    "height": "--size (height)",
+    "num_images": "--number",
+    "strength": "--strength",
+    "mask_feather": "--feather",
+    "init_image": "--init",
+    "mask": "--mask",
+}
+# Where the model will choose, while the given values are checked without it.
+STAND_INS = {"prompt": "", "num_inference_steps": 1, "guidance_scale": 1, "width": 64, "height": 64}
+LONGEST_NAME = 250  # bytes; file systems take 255, and a number may be added
+
+
+class Refused(ValueError):
+    """Something on the command line cannot be used; the text is the whole message."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """The command line, read and checked as far as that can be done without the model."""
+
+    draft: Recipe  # with stand-ins for what is not in `given`, and not yet the model's name
+    given: frozenset[str]  # fields that the options or the PNG decided
+    model: str  # a name or a folder
+    init_image: Image.Image | None
+    mask: Image.Image | None
+    output: Path
+    redrawn: str  # the name of the --from file, or ""
+    made_with: Mapping[str, object]  # what that file says of its making
+    notes: tuple[str, ...]  # on what was done to the pictures
+    quiet: bool
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors in one line, like all others of this program, instead of below a usage text."""
+
+    def error(self, message: str) -> NoReturn:
+        hint = " (a caption of several words stands in quotes)" * ("unrecognized" in message)
+        raise Refused(f"{message}{hint}; see python -m ldm --help")
+
+
+def whole_number(text: str) -> int | str:
+    """The number, or the text as it came, which the recipe then refuses by the option's name."""
+    try:
+        return int(text)
+    except ValueError:
+        return text
+
+
+def fraction(text: str) -> float | str:
+    """As `whole_number`, with a fraction."""
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def seed(text: str) -> int | str:
+    """As `whole_number`; "random" draws one, which the output names."""
+    return random.SystemRandom().randrange(2**32) if text == "random" else whole_number(text)
+
+
+def make_parser() -> Parser:
+    parser = Parser(
+        prog="python -m ldm",
+        description="Draw a caption, redraw a sketch, or fill a part of a picture.",
+        epilog="The model chooses what is not given. "
+        "Exit codes: 0 drawn, 1 not written, 2 bad input, 130 stopped by Ctrl+C.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("prompt", metavar="caption", nargs="?", help="what to draw, in quotes")
+    output_help = "file to write or replace; more pictures get -2, -3 ... (default: out.png)"
+    add("-o", "--output", type=Path, default=Path("out.png"), metavar="PNG", help=output_help)
+    add("--model", metavar="NAME", help="a model's name (see --list-models) or its folder")
+    add("--negative", dest="negative_prompt", metavar="TEXT", help="what to stay away from")
+    for option, field, convert, what in (
+        ("--steps", "num_inference_steps", whole_number, "steps from noise to picture"),
+        ("--guidance", "guidance_scale", fraction, "how closely to follow the caption; 1 is off"),
+        ("--rescale", "guidance_rescale", fraction, "against colours that guidance overdrives"),
+        ("--number", "num_images", whole_number, "pictures to draw, each with the next seed"),
+        ("--strength", "strength", fraction, "with --init: how far to leave the picture"),
+        ("--feather", "mask_feather", whole_number, "with --mask: pixels of soft edge outside it"),
+    ):
+        limit = LIMITS[field]
+        help_text = f"{what} ({limit.minimum:g} to {limit.maximum:g})"
+        add(option, dest=field, type=convert, metavar="N", help=help_text)
+    add("--sampler", metavar="NAME", help="for example dpmpp_2m, euler, ddim")
+    add("--schedule", metavar="NAME", help="for example uniform, karras")
+    add("--seed", type=seed, metavar="N", help="of the noise, or 'random' (default: 0)")
+    add("--size", metavar="WxH", help="width and height in pixels, for example 256x256")
+    add("--init", metavar="FILE", help="a sketch or photo to redraw")
+    add("--mask", dest="mask_file", metavar="FILE", help="with --init: white where to repaint")
+    from_help = "draw again what a PNG of this program carries; options given beside it win"
+    add("--from", dest="source", metavar="PNG", help=from_help)
+    add("--list-models", action="store_true", help="print the models at hand and stop")
+    add("--quiet", action="store_true", help="no progress bar and no notes")
+    add("--version", action="version", version=f"ldm {__version__}")
+    return parser
+
+
+def read_size(text: str) -> dict[str, int]:
+    width, _, height = text.lower().partition("x")
+    try:
+        return {"width": int(width), "height": int(height)}
+    except ValueError as error:
+        allowed = "WIDTHxHEIGHT in pixels, for example 256x256"
+        raise RecipeError("--size", text, allowed) from error
+
+
+def check_output(path: Path) -> None:
+    """Refuse now what could not be written after minutes of drawing."""
+    got, folder = f"--output: got {str(path)!r}", path.parent
+    if path.suffix.lower() != ".png":
+        raise Refused(f"{got}, allowed: a name that ends in .png")
+    # os.path answers False where pathlib raises, as for names that are too long.
+    if not os.path.isdir(folder):
+        raise Refused(f"{got}, allowed: a file in a folder that exists")
+    if os.path.isdir(path):
+        raise Refused(f"{got}, which is a folder, allowed: the name of a file")
+    if not os.access(folder, os.W_OK):
+        raise Refused(f"{got}, allowed: a file in a folder that can be written to")
+    if len(os.fsencode(path.name)) > LONGEST_NAME:
+        raise Refused(f"{got}, allowed: a name of at most {LONGEST_NAME} bytes")
+
+
+def read_source(path: str) -> tuple[dict[str, Any], dict[str, object]]:
+    """The recipe's fields and the notes on its making that a PNG of this program carries."""
+    texts = read_png_text(path, "--from")
+    allowed = "a PNG that this program has made"
+    if "recipe" not in texts:
+        raise ImageError("--from", f"{Path(path).name} (a PNG without a recipe)", allowed)
+    try:
+        values = asdict(Recipe.from_json(texts["recipe"]))
+        made_with = json.loads(texts.get("made_with", "{}"))
+    except (ValueError, RecursionError) as error:
+        what = f"{Path(path).name} (with a recipe that cannot be read: {error})"
+        raise ImageError("--from", what, allowed) from error
+    return values, made_with if isinstance(made_with, dict) else {}
+
+
+def open_pictures(
+    init_file: str | None, mask_file: str | None
+) -> tuple[Image.Image | None, Image.Image | None, tuple[str, ...]]:
+    """The picture of --init, the mask of --mask, and notes on what was done to the picture."""
+    if init_file is None:
+        if mask_file is not None:
+            raise RecipeError("--mask", mask_file, "only together with --init")
+        return None, None, ()
+    opened = open_image(init_file, "--init")
+    notes = tuple(f"{init_file}: {text}" for text in opened.notes)
+    mask = open_mask(mask_file, "--mask", opened.image.size) if mask_file is not None else None
+    return opened.image, mask, notes
+
+
+def check_redrawn(source: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """Refuse to redraw a picture from other pixels than those it was drawn from."""
+    for field, noun in (("init_image", "picture"), ("mask", "mask")):
+        if not before.get(field):
+            continue
+        same = f"the {noun} that {source} was drawn with (a PNG does not hold it)"
+        if not after[field]:
+            raise Refused(f"{OPTIONS[field]}: got nothing, allowed: {same}")
+        if after[field] != before[field]:
+            raise Refused(f"{OPTIONS[field]}: got a {noun} with other pixels, allowed: {same}")
+
+
+def check_companions(given: Mapping[str, Any]) -> None:
+    """An option that the task does not use is a mistake, not something to pass over."""
+    if "strength" in given and given["task"] == "text_to_image":
+        raise RecipeError("--strength", given["strength"], "only together with --init")
+    if "mask_feather" in given and given["task"] != "inpaint":
+        raise RecipeError("--feather", given["mask_feather"], "only together with --mask")
+
+
+def read_request(options: argparse.Namespace) -> Request:
+    """Everything that the options ask for, or `Refused`, `RecipeError` or `ImageError`."""
+    check_output(options.output)
+    stored, made_with = read_source(options.source) if options.source is not None else ({}, {})
+    given = {field: getattr(options, field) for field in OPTIONS if field in options}
+    given = {field: value for field, value in given.items() if value is not None}
+    model = given.pop("model", stored.pop("model", Recipe.model))
+    if options.size is not None:
+        given |= read_size(options.size)
+    init_image, mask, notes = open_pictures(options.init, options.mask_file)
+    given["task"] = "inpaint" if mask else "image_to_image" if init_image else "text_to_image"
+    given["init_image"] = pixel_digest(init_image) if init_image else ""
+    given["mask"] = pixel_digest(mask) if mask else ""
+    redrawn = Path(options.source).name if options.source is not None else ""
+    check_redrawn(redrawn, stored, given)
+    check_companions(given)
+    if given["task"] == "text_to_image" and not stored and "prompt" not in given:
+        raise Refused("caption: got nothing, allowed: a caption in quotes, or --from or --init")
+    values = stored | given
+    return Request(
+        draft=Recipe(**(STAND_INS | values)),
+        given=frozenset(values),
+        model=model,
+        init_image=init_image,
+        mask=mask,
+        output=options.output,
+        redrawn=redrawn,
+        made_with=made_with,
+        notes=() if options.quiet else notes,
+        quiet=options.quiet,
+    )

@@ -1,0 +1,385 @@
+"""The parts every network here is built of: normalisation, attention, residual blocks.
+
+Owns the maths of attention (:func:`attention`) and of group normalisation
+(:class:`GroupNorm`), each with a form that is fast to train on a CPU. Leaves take plain
+numbers; configurations stop at the top classes. Knows nothing of diffusion, files or dtypes'
+choice: everything runs in the dtype of its weights.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+KeysValues = tuple[Tensor, Tensor]  # both (B, heads, L, head size)
+
+
+# --- group normalisation ------------------------------------------------------------------
+
+
+class _GroupNormFunction(torch.autograd.Function):
+    """PyTorch's group-norm forward with a backward made of matrix products.
+
+    With a = rstd * gamma for each channel and, for each group of n values,
+    b = (sum(gamma dy) * mean - sum(gamma dy x)) * rstd^3 / n and
+    c = -b * mean - sum(gamma dy) * rstd / n, the gradient is dx = a dy + b x + c:
+    the derivative of (x - mean) * rstd * gamma written as one affine map of dy and x.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float
+    ) -> Tensor:
+        batch, channels, height, width = x.shape
+        y, mean, rstd = torch.native_group_norm(
+            x, weight, bias, batch, channels, height * width, groups, eps
+        )
+        ctx.save_for_backward(x, weight, mean, rstd)
+        ctx.groups = groups
+        return y
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, mean, rstd = ctx.saved_tensors
+        batch, channels, height, width = x.shape
+        groups, pixels = ctx.groups, height * width
+        split = (batch, groups, channels // groups)
+        wide = torch.promote_types(x.dtype, torch.float32)
+
+        # Views, as x is channels_last: (B, HW, C)
+        x_rows = x.permute(0, 2, 3, 1).reshape(batch, pixels, channels)
+        dy_rows = dy.permute(0, 2, 3, 1).reshape(batch, pixels, channels)
+
+        # Per-channel sums as products with a row of ones: the matrix kernels read bf16 and
+        # add in float32, several times faster than a reduction over strided memory.
+        ones = x.new_ones(1, 1, pixels).expand(batch, 1, pixels)
+        sum_dy = torch.bmm(ones, dy_rows).view(split).to(wide)
+        sum_dy_x = torch.bmm(ones, dy_rows * x_rows).view(split).to(wide)
+
+        gamma = weight.to(wide).view(1, *split[1:])
+        mean = mean.to(wide).view(batch, groups, 1)
+        rstd = rstd.to(wide).view(batch, groups, 1)
+        per_value = rstd / (split[2] * pixels)
+        group_dy = (sum_dy * gamma).sum(2, keepdim=True)
+        group_dy_x = (sum_dy_x * gamma).sum(2, keepdim=True)
+        b = (group_dy * mean - group_dy_x) * rstd.square() * per_value
+        c = -b * mean - group_dy * per_value
+
+        def rows(value: Tensor) -> Tensor:
+            return value.expand(split).reshape(batch, 1, channels).to(x.dtype)
+
+        dx = torch.addcmul(rows(c), dy_rows, rows(rstd * gamma)).addcmul_(x_rows, rows(b))
+        dx = dx.view(batch, height, width, channels).permute(0, 3, 1, 2)
+        dweight = ((sum_dy_x - sum_dy * mean) * rstd).sum(0).view(channels).to(weight.dtype)
+        dbias = sum_dy.sum(0).view(channels).to(weight.dtype)
+        return dx, dweight, dbias, None, None
+
+
+class GroupNorm(nn.GroupNorm):
+    """``nn.GroupNorm`` of images (B, C, H, W), with a fast backward on the CPU.
+
+    Same keys, same forward.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        trains = torch.is_grad_enabled() and (input.requires_grad or self.weight.requires_grad)
+        if (
+            trains
+            and input.device.type == "cpu"
+            and input.dtype == torch.bfloat16
+            and input.is_contiguous(memory_format=torch.channels_last)
+        ):
+            return _GroupNormFunction.apply(
+                input, self.weight, self.bias, self.num_groups, self.eps
+            )
+        return super().forward(input)
+
+
+# --- attention ----------------------------------------------------------------------------
+
+
+# Scores held at once by the written-out form: small enough to stay in a core's cache, and in
+# the allocator's (every larger block is mapped and cleared anew).
+_SCORE_BYTES = 4 << 20
+
+
+def _attention_written_out(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    batch, heads, queries, size = q.shape
+    rows = max(1, _SCORE_BYTES // (queries * k.shape[2] * q.element_size()))
+    parts = (x.reshape(batch * heads, -1, size).split(rows) for x in (q, k, v))
+    mixed: list[Tensor] = []
+    for q_part, k_part, v_part in zip(*parts, strict=True):
+        scores = torch.baddbmm(  # (rows, N, L)
+            q.new_empty(1, 1, 1), q_part, k_part.transpose(1, 2), beta=0, alpha=size**-0.5
+        )
+        mixed.append(torch.bmm(scores.softmax(-1), v_part))
+    return torch.cat(mixed).view(batch, heads, queries, size)
+
+
+def attention(q: Tensor, k: Tensor, v: Tensor, upcast: bool = False) -> Tensor:
+    """Softmax attention (Vaswani et al. 2017, eq. 1), scaled by the root of the head size.
+
+    Args:
+        q: (B, heads, N, head size).
+        k, v: (B, heads, L, head size).
+        upcast: the scores may leave the range of float16 (Stable Diffusion 2's do).
+
+    Returns:
+        (B, heads, N, head size).
+    """
+    if upcast and q.device.type == "mps":  # the kernels of cuda and cpu add in float32
+        return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
+    trains = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad)
+    if trains and q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        return _attention_written_out(q, k, v)
+    return F.scaled_dot_product_attention(q, k, v)
+
+
+@dataclass(frozen=True, eq=False)
+class Context:
+    """What the cross-attention layers look at.
+
+    Keys and values depend on the context alone, not on the step: who denoises many steps with
+    one context may project it once (:meth:`UNet2DConditionModel.project`).
+    """
+
+    states: Tensor  # (B, L, D)
+    projected: Mapping[nn.Module, KeysValues] = field(default_factory=dict)
+
+
+class Attention(nn.Module):
+    """Multi-head attention over itself, or over a context of ``context_dim`` features."""
+
+    def __init__(
+        self,
+        dim: int,
+        heads: int,
+        head_size: int,
+        context_dim: int | None,
+        upcast: bool,
+    ) -> None:
+        super().__init__()
+        inner = heads * head_size
+        self.heads = heads
+        self.upcast = upcast
+        self.is_cross = context_dim is not None
+        self.to_q = nn.Linear(dim, inner, bias=False)
+        self.to_k = nn.Linear(context_dim or dim, inner, bias=False)
+        self.to_v = nn.Linear(context_dim or dim, inner, bias=False)
+        # A list, because the files count an (empty) dropout as to_out.1.
+        self.to_out = nn.ModuleList([nn.Linear(inner, dim)])
+
+    def _split(self, x: Tensor) -> Tensor:
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, N, head size)
+
+    def keys_values(self, states: Tensor) -> KeysValues:
+        """Keys and values of (B, L, D) states."""
+        return self._split(self.to_k(states)), self._split(self.to_v(states))
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        """(B, N, dim) -> (B, N, dim)."""
+        if not self.is_cross:
+            k, v = self.keys_values(x)
+        elif self in context.projected:
+            k, v = context.projected[self]
+        else:
+            k, v = self.keys_values(context.states)
+        mixed = attention(self._split(self.to_q(x)), k, v, self.upcast)
+        return self.to_out[0](mixed.transpose(1, 2).flatten(2))
+
+
+# --- transformer --------------------------------------------------------------------------
+
+
+class GEGLU(nn.Module):
+    """Gated linear unit with GELU (Shazeer 2020, arXiv 2002.05202)."""
+
+    def __init__(self, dim: int, inner: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(dim, 2 * inner)
+
+    def forward(self, x: Tensor) -> Tensor:
+        value, gate = self.proj(x).chunk(2, dim=-1)
+        return value * F.gelu(gate)
+
+
+class FeedForward(nn.Module):
+    """Two linear layers, four times as wide in between."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        # Index 1 is a dropout in the files' numbering; it has no weights.
+        self.net = nn.Sequential(GEGLU(dim, 4 * dim), nn.Identity(), nn.Linear(4 * dim, dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+@dataclass(frozen=True)
+class TransformerShape:
+    """What the transformers of one level of a U-Net have in common."""
+
+    heads: int
+    depth: int  # transformer blocks in each
+    context_dim: int
+    groups: int
+    linear_projection: bool
+    only_cross_attention: bool
+    upcast: bool
+
+
+class BasicTransformerBlock(nn.Module):
+    """Self-attention, cross-attention, feed-forward: each normalised first, each added."""
+
+    def __init__(self, dim: int, head_size: int, shape: TransformerShape) -> None:
+        super().__init__()
+        first = shape.context_dim if shape.only_cross_attention else None
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn1 = Attention(dim, shape.heads, head_size, first, shape.upcast)
+        self.norm2 = nn.LayerNorm(dim)
+        self.attn2 = Attention(dim, shape.heads, head_size, shape.context_dim, shape.upcast)
+        self.norm3 = nn.LayerNorm(dim)
+        self.ff = FeedForward(dim)
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        x = x + self.attn1(self.norm1(x), context)
+        x = x + self.attn2(self.norm2(x), context)
+        return x + self.ff(self.norm3(x))
+
+
+class Transformer2DModel(nn.Module):
+    """Transformer blocks over the pixels of a feature map, added to it."""
+
+    def __init__(self, channels: int, shape: TransformerShape) -> None:
+        super().__init__()
+        head_size = channels // shape.heads
+        inner = shape.heads * head_size
+        self.norm = GroupNorm(shape.groups, channels, eps=1e-6)
+        self.linear_projection = shape.linear_projection
+        if shape.linear_projection:
+            self.proj_in: nn.Module = nn.Linear(channels, inner)
+            self.proj_out: nn.Module = nn.Linear(inner, channels)
+        else:
+            self.proj_in = nn.Conv2d(channels, inner, kernel_size=1)
+            self.proj_out = nn.Conv2d(inner, channels, kernel_size=1)
+        self.transformer_blocks = nn.ModuleList(
+            BasicTransformerBlock(inner, head_size, shape) for _ in range(shape.depth)
+        )
+
+    def forward(self, x: Tensor, context: Context) -> Tensor:
+        height, width = x.shape[2:]
+        h = self.norm(x)
+        if not self.linear_projection:
+            h = self.proj_in(h)
+        h = h.permute(0, 2, 3, 1).flatten(1, 2)  # (B, H * W, C): a view, if channels_last
+        if self.linear_projection:
+            h = self.proj_in(h)
+        for block in self.transformer_blocks:
+            h = block(h, context)
+        if self.linear_projection:
+            h = self.proj_out(h)
+        h = h.unflatten(1, (height, width)).permute(0, 3, 1, 2)  # (B, C, H, W)
+        if not self.linear_projection:
+            h = self.proj_out(h)
+        return x + h
+
+
+# --- convolutions -------------------------------------------------------------------------
+
+
+class ResnetBlock2D(nn.Module):
+    """Two normalised 3x3 convolutions, the embedding of the time added between them.
+
+    ``embedding_dim`` None leaves the embedding out (autoencoders).
+    """
+
+    def __init__(
+        self, channels: int, out_channels: int, embedding_dim: int | None, groups: int, eps: float
+    ) -> None:
+        super().__init__()
+        self.norm1 = GroupNorm(groups, channels, eps=eps)
+        self.conv1 = nn.Conv2d(channels, out_channels, kernel_size=3, padding=1)
+        if embedding_dim is not None:
+            self.time_emb_proj = nn.Linear(embedding_dim, out_channels)
+        self.norm2 = GroupNorm(groups, out_channels, eps=eps)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1)
+        self.conv_shortcut = (
+            nn.Conv2d(channels, out_channels, kernel_size=1) if channels != out_channels else None
+        )
+
+    def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
+        """``embedding``: (B, embedding_dim), its activation already applied."""
+        h = self.conv1(F.silu(self.norm1(x)))
+        if embedding is not None:
+            h = h + self.time_emb_proj(embedding)[:, :, None, None]
+        h = self.conv2(F.silu(self.norm2(h)))
+        return h + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+
+
+class Downsample2D(nn.Module):
+    """Half the height and width, by a strided 3x3 convolution.
+
+    ``padding`` 0 pads one row below and one column at the right only, as the autoencoders do.
+    """
+
+    def __init__(self, channels: int, padding: int) -> None:
+        super().__init__()
+        self.padding = padding
+        self.conv = nn.Conv2d(channels, channels, kernel_size=3, stride=2, padding=padding)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.conv(F.pad(x, (0, 1, 0, 1)) if self.padding == 0 else x)
+
+
+class Upsample2D(nn.Module):
+    """Nearest neighbours, then a 3x3 convolution. Twice the size, or the ``size`` given."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+
+    def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
+        target = size or (2 * x.shape[2], 2 * x.shape[3])
+        return self.conv(F.interpolate(x, size=target, mode="nearest"))
+
+
+# --- time ---------------------------------------------------------------------------------
+
+
+def sinusoids(timesteps: Tensor, dim: int, flip_sin_to_cos: bool, freq_shift: float) -> Tensor:
+    """Sinusoidal embedding (Ho et al. 2020, after Vaswani et al. 2017, section 3.5).
+
+    Args:
+        timesteps: (B,), fractions allowed.
+        dim: width of the result.
+        flip_sin_to_cos: cosines first.
+        freq_shift: 0 lets the slowest frequency stay above 1/10000, 1 reaches it.
+
+    Returns:
+        (B, dim) float32.
+    """
+    half = dim // 2
+    steps = torch.arange(half, dtype=torch.float32, device=timesteps.device)
+    angles = timesteps.float()[:, None] * torch.exp(-math.log(10000) * steps / (half - freq_shift))
+    parts = (angles.cos(), angles.sin()) if flip_sin_to_cos else (angles.sin(), angles.cos())
+    return F.pad(torch.cat(parts, dim=-1), (0, dim % 2))
+
+
+class TimestepEmbedding(nn.Module):
+    """Two linear layers from the sinusoids to the embedding every residual block reads."""
+
+    def __init__(self, dim: int, embedding_dim: int) -> None:
+        super().__init__()
+        self.linear_1 = nn.Linear(dim, embedding_dim)
+        self.linear_2 = nn.Linear(embedding_dim, embedding_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear_2(F.silu(self.linear_1(x)))

@@ -1,0 +1,176 @@
+"""The embedded model's autoencoder: residual blocks on patches beside a linear shortcut.
+
+An `AutoencoderKL` spends most of its time in normalisation at full resolution. This one folds
+4x4 pixels into channels first, so that all its convolutions are wide and at low resolution, which is
+what CPUs do well: a 256 x 256 picture decodes several times faster. A linear map from every whole
+8x8 patch to the latent channels (and back) stands beside the convolutions; training starts it at the
+leading principal directions of the pictures' patches, with the convolutional branch at zero, so that
+the first step is already as good as PCA.
+
+Latents leave `encode` with zero mean and unit variance per channel (`latents_mean`, `latents_std`
+of the config); no other module scales them. The module knows nothing of diffusion.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+FOLD = 4  # pixels folded into channels on entry; the second fold, by 2, makes the factor 8
+
+
+@dataclass(frozen=True)
+class PatchAutoencoderConfig:
+    """What `vae/config.json` holds. Widths are channels at 1/4 and 1/8 of the resolution."""
+
+    in_channels: int = 3
+    latent_channels: int = 4
+    widths: tuple[int, int] = (128, 192)
+    encoder_blocks: tuple[int, int] = (2, 2)
+    decoder_blocks: tuple[int, int] = (3, 3)
+    latents_mean: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+    latents_std: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+
+    @classmethod
+    def from_dict(cls, config: Mapping[str, Any]) -> "PatchAutoencoderConfig":
+        """Read a parsed config.json. Raises ValueError that names an unknown or ill-sized key."""
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(key for key in config if key not in known and not key.startswith("_"))
+        if unknown:
+            raise ValueError(f"vae/config.json: got unknown keys {unknown}, allowed: {sorted(known)}")
+        values = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in config.items()
+            if key in known
+        }
+        made = cls(**values)
+        for name in ("latents_mean", "latents_std"):
+            if len(getattr(made, name)) != made.latent_channels:
+                raise ValueError(
+                    f"vae/config.json: {name}: got {len(getattr(made, name))} numbers, "
+                    f"allowed: {made.latent_channels}, one per latent channel"
+                )
+        return made
+
+
+class ResidualBlock(nn.Module):
+    """x + conv(silu(conv(silu(x)))), the last convolution starting at zero.
+
+    There is no normalisation: at these depths the zero start keeps the scale, and norms were the
+    costliest part of a training step on a CPU.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv2(F.silu(self.conv1(F.silu(x))))
+
+
+def stage(channels: int, blocks: int) -> nn.Sequential:
+    return nn.Sequential(*(ResidualBlock(channels) for _ in range(blocks)))
+
+
+class Encoder(nn.Module):
+    def __init__(self, config: PatchAutoencoderConfig) -> None:
+        super().__init__()
+        fine, coarse = config.widths
+        self.fold_in = nn.Conv2d(config.in_channels * FOLD * FOLD, fine, 3, padding=1)
+        self.fine = stage(fine, config.encoder_blocks[0])
+        self.down = nn.Conv2d(fine * 4, coarse, 1)
+        self.coarse = stage(coarse, config.encoder_blocks[1])
+        self.out = nn.Conv2d(coarse, config.latent_channels, 3, padding=1)
+        self.linear = nn.Conv2d(config.in_channels, config.latent_channels, 8, stride=8)
+
+    def forward(self, images: Tensor) -> Tensor:
+        h = self.fine(self.fold_in(F.pixel_unshuffle(images, FOLD)))  # (B, fine, H/4, W/4)
+        h = self.coarse(self.down(F.pixel_unshuffle(h, 2)))  # (B, coarse, H/8, W/8)
+        return self.linear(images) + self.out(F.silu(h))
+
+
+class Decoder(nn.Module):
+    def __init__(self, config: PatchAutoencoderConfig) -> None:
+        super().__init__()
+        fine, coarse = config.widths
+        self.fold_in = nn.Conv2d(config.latent_channels, coarse, 3, padding=1)
+        self.coarse = stage(coarse, config.decoder_blocks[1])
+        self.up = nn.Conv2d(coarse, fine * 4, 1)
+        self.fine = stage(fine, config.decoder_blocks[0])
+        self.out = nn.Conv2d(fine, config.in_channels * FOLD * FOLD, 3, padding=1)
+        self.linear = nn.ConvTranspose2d(config.latent_channels, config.in_channels, 8, stride=8)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        h = self.coarse(self.fold_in(latents))  # (B, coarse, H/8, W/8)
+        h = self.fine(F.pixel_shuffle(self.up(h), 2))  # (B, fine, H/4, W/4)
+        return self.linear(latents) + F.pixel_shuffle(self.out(F.silu(h)), FOLD)
+
+
+class PatchAutoencoder(nn.Module):
+    """Pictures (B, 3, H, W) in [-1, 1] to latents (B, C, H/8, W/8) and back; H and W divisible by 8."""
+
+    factor = 8
+
+    def __init__(self, config: PatchAutoencoderConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        for out in (self.encoder.out, self.decoder.out):
+            nn.init.zeros_(out.weight)
+            nn.init.zeros_(out.bias)  # type: ignore[arg-type]
+
+    @property
+    def latent_channels(self) -> int:
+        return self.config.latent_channels
+
+    def statistic(self, values: Sequence[float], like: Tensor) -> Tensor:
+        return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None]
+
+    def encode(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Latents (B, C, H/8, W/8) of unit variance. Deterministic: there is no posterior to sample,
+        so `generator`, which an `AutoencoderKL` takes here, has nothing to do."""
+        del generator
+        raw = self.encoder(images.to(self.encoder.out.weight.dtype))
+        mean = self.statistic(self.config.latents_mean, raw)
+        return (raw - mean) / self.statistic(self.config.latents_std, raw)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Pictures (B, 3, 8h, 8w), nominally in [-1, 1] (not clamped)."""
+        latents = latents.to(self.decoder.out.weight.dtype)
+        mean = self.statistic(self.config.latents_mean, latents)
+        return self.decoder(latents * self.statistic(self.config.latents_std, latents) + mean)
+
+
+def principal_patches(images: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The leading principal directions of 8x8 patches, as the linear shortcut's starting weights.
+
+    images: (N, 3, H, W) in [-1, 1]. Returns directions (channels, 3, 8, 8) of unit length, the mean
+    patch (3, 8, 8) and the standard deviation along each direction (channels,), in float32.
+    """
+    patches = F.unfold(images.float(), 8, stride=8).transpose(1, 2).reshape(-1, images.shape[1] * 64)
+    mean = patches.mean(0)
+    covariance = (patches - mean).T @ (patches - mean) / len(patches)
+    values, vectors = torch.linalg.eigh(covariance.double())
+    leading = vectors.flip(1)[:, :channels].T.float()
+    shape = (images.shape[1], 8, 8)
+    return leading.reshape(channels, *shape), mean.reshape(shape), values.flip(0)[:channels].sqrt().float()
+
+
+@torch.no_grad()
+def start_from_principal_patches(model: PatchAutoencoder, images: Tensor) -> None:
+    """Set the linear shortcut so that the untrained model is PCA of the patches of `images`."""
+    directions, mean, deviation = principal_patches(images, model.latent_channels)
+    scale = deviation[:, None, None, None]
+    encoder, decoder = model.encoder.linear, model.decoder.linear
+    assert encoder.bias is not None and decoder.bias is not None
+    encoder.weight.copy_(directions / scale)
+    encoder.bias.copy_(-(directions / scale).flatten(1) @ mean.flatten())
+    decoder.weight.copy_(directions * scale)
+    decoder.bias.copy_(mean.mean((1, 2)))

@@ -1,0 +1,313 @@
+"""The denoising U-Net: ``UNet2DConditionModel`` of Stable Diffusion 1 and 2.
+
+Owns the order of blocks and skips. Knows nothing of what its output means (noise, velocity
+or picture), of schedules or of guidance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ldm.models.config import CROSS_DOWN, CROSS_UP, UNetConfig
+from ldm.models.layers import (
+    Attention,
+    Context,
+    Downsample2D,
+    GroupNorm,
+    ResnetBlock2D,
+    TimestepEmbedding,
+    Transformer2DModel,
+    TransformerShape,
+    Upsample2D,
+    sinusoids,
+)
+
+
+@dataclass(frozen=True)
+class ResnetShape:
+    """What all residual blocks of one U-Net have in common."""
+
+    embedding_dim: int
+    groups: int
+    eps: float
+
+    def build(self, channels: int, out_channels: int) -> ResnetBlock2D:
+        return ResnetBlock2D(channels, out_channels, self.embedding_dim, self.groups, self.eps)
+
+
+class DownBlock2D(nn.Module):
+    """Residual blocks, then half the resolution (``downsample_padding`` None: unchanged)."""
+
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int,
+        layers: int,
+        resnet: ResnetShape,
+        downsample_padding: int | None,
+    ) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(
+            resnet.build(channels if i == 0 else out_channels, out_channels) for i in range(layers)
+        )
+        self.downsamplers = (
+            nn.ModuleList([Downsample2D(out_channels, downsample_padding)])
+            if downsample_padding is not None
+            else None
+        )
+
+    def layer(self, i: int, x: Tensor, embedding: Tensor, context: Context) -> Tensor:
+        return self.resnets[i](x, embedding)
+
+    def forward(
+        self, x: Tensor, embedding: Tensor, context: Context
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Returns the result, and the skips that the way up will take."""
+        skips: list[Tensor] = []
+        for i in range(len(self.resnets)):
+            x = self.layer(i, x, embedding, context)
+            skips.append(x)
+        if self.downsamplers is not None:
+            x = self.downsamplers[0](x)
+            skips.append(x)
+        return x, skips
+
+
+class CrossAttnDownBlock2D(DownBlock2D):
+    """:class:`DownBlock2D` with a transformer after each residual block."""
+
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int,
+        layers: int,
+        resnet: ResnetShape,
+        transformer: TransformerShape,
+        downsample_padding: int | None,
+    ) -> None:
+        super().__init__(channels, out_channels, layers, resnet, downsample_padding)
+        self.attentions = nn.ModuleList(
+            Transformer2DModel(out_channels, transformer) for _ in range(layers)
+        )
+
+    def layer(self, i: int, x: Tensor, embedding: Tensor, context: Context) -> Tensor:
+        return self.attentions[i](self.resnets[i](x, embedding), context)
+
+
+class UNetMidBlock2DCrossAttn(nn.Module):
+    """Residual block, transformer, residual block, at the lowest resolution."""
+
+    def __init__(
+        self, channels: int, resnet: ResnetShape, transformer: TransformerShape
+    ) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(resnet.build(channels, channels) for _ in range(2))
+        self.attentions = nn.ModuleList([Transformer2DModel(channels, transformer)])
+
+    def forward(self, x: Tensor, embedding: Tensor, context: Context) -> Tensor:
+        x = self.resnets[0](x, embedding)
+        x = self.attentions[0](x, context)
+        return self.resnets[1](x, embedding)
+
+
+class UpBlock2D(nn.Module):
+    """Residual blocks, each fed a skip as well, then twice the resolution.
+
+    ``skip_channels``: channels of those skips, in the order they are taken.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int,
+        skip_channels: list[int],
+        resnet: ResnetShape,
+        upsample: bool,
+    ) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(
+            resnet.build((channels if i == 0 else out_channels) + skip, out_channels)
+            for i, skip in enumerate(skip_channels)
+        )
+        self.upsamplers = nn.ModuleList([Upsample2D(out_channels)]) if upsample else None
+
+    def layer(self, i: int, x: Tensor, embedding: Tensor, context: Context) -> Tensor:
+        return self.resnets[i](x, embedding)
+
+    def forward(
+        self, x: Tensor, skips: list[Tensor], embedding: Tensor, context: Context
+    ) -> Tensor:
+        """Takes its skips off the end of ``skips``; the one left there gives the new size."""
+        for i in range(len(self.resnets)):
+            x = self.layer(i, torch.cat([x, skips.pop()], dim=1), embedding, context)
+        if self.upsamplers is not None:
+            height, width = skips[-1].shape[2:]
+            x = self.upsamplers[0](x, (height, width))
+        return x
+
+
+class CrossAttnUpBlock2D(UpBlock2D):
+    """:class:`UpBlock2D` with a transformer after each residual block."""
+
+    def __init__(
+        self,
+        channels: int,
+        out_channels: int,
+        skip_channels: list[int],
+        resnet: ResnetShape,
+        transformer: TransformerShape,
+        upsample: bool,
+    ) -> None:
+        super().__init__(channels, out_channels, skip_channels, resnet, upsample)
+        self.attentions = nn.ModuleList(
+            Transformer2DModel(out_channels, transformer) for _ in skip_channels
+        )
+
+    def layer(self, i: int, x: Tensor, embedding: Tensor, context: Context) -> Tensor:
+        return self.attentions[i](self.resnets[i](x, embedding), context)
+
+
+class UNet2DConditionModel(nn.Module):
+    """Noisy latents, a timestep and a text's states in; the model's raw prediction out."""
+
+    def __init__(self, config: UNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        channels, levels = config.block_out_channels, len(config.block_out_channels)
+        resnet = ResnetShape(config.time_embedding_dim, config.norm_num_groups, config.norm_eps)
+
+        def transformer(level: int, only_cross_attention: bool) -> TransformerShape:
+            return TransformerShape(
+                heads=config.num_attention_heads[level],
+                depth=config.transformer_layers_per_block[level],
+                context_dim=config.cross_attention_dim[level],
+                groups=config.norm_num_groups,
+                linear_projection=config.use_linear_projection,
+                only_cross_attention=only_cross_attention,
+                upcast=config.upcast_attention,
+            )
+
+        self.conv_in = nn.Conv2d(
+            config.in_channels,
+            channels[0],
+            kernel_size=config.conv_in_kernel,
+            padding=config.conv_in_kernel // 2,
+        )
+        self.time_embedding = TimestepEmbedding(channels[0], config.time_embedding_dim)
+
+        # Down: the channels of every skip are noted for the way up.
+        self.down_blocks = nn.ModuleList()
+        skips, width = [channels[0]], channels[0]
+        for level, kind in enumerate(config.down_block_types):
+            out, layers = channels[level], config.layers_per_block[level]
+            padding = config.downsample_padding if level < levels - 1 else None
+            if kind == CROSS_DOWN:
+                shape = transformer(level, config.only_cross_attention[level])
+                block: nn.Module = CrossAttnDownBlock2D(width, out, layers, resnet, shape, padding)
+            else:
+                block = DownBlock2D(width, out, layers, resnet, padding)
+            self.down_blocks.append(block)
+            skips += [out] * (layers if padding is None else layers + 1)
+            width = out
+
+        self.mid_block = (
+            UNetMidBlock2DCrossAttn(width, resnet, transformer(levels - 1, False))
+            if config.mid_block_type is not None
+            else None
+        )
+
+        # Up: the levels backwards, with one residual block more than on the way down.
+        self.up_blocks = nn.ModuleList()
+        for level, kind in zip(reversed(range(levels)), config.up_block_types, strict=True):
+            out = channels[level]
+            taken = [skips.pop() for _ in range(config.layers_per_block[level] + 1)]
+            if kind == CROSS_UP:
+                shape = transformer(level, config.only_cross_attention[level])
+                block = CrossAttnUpBlock2D(width, out, taken, resnet, shape, level > 0)
+            else:
+                block = UpBlock2D(width, out, taken, resnet, level > 0)
+            self.up_blocks.append(block)
+            width = out
+
+        self.conv_norm_out = GroupNorm(config.norm_num_groups, width, eps=config.norm_eps)
+        self.conv_out = nn.Conv2d(
+            width,
+            config.out_channels,
+            kernel_size=config.conv_out_kernel,
+            padding=config.conv_out_kernel // 2,
+        )
+
+    def project(self, states: Tensor) -> Context:
+        """Project a context (B, L, D) once, for use at many steps.
+
+        The result takes the place of ``encoder_hidden_states``; it is only valid for these
+        weights and this batch.
+        """
+        layers = [m for m in self.modules() if isinstance(m, Attention) and m.is_cross]
+        return Context(states, {layer: layer.keys_values(states) for layer in layers})
+
+    def _embed(self, timestep: Tensor, dtype: torch.dtype) -> Tensor:
+        config = self.config
+        waves = sinusoids(
+            timestep, config.block_out_channels[0], config.flip_sin_to_cos, config.freq_shift
+        )
+        # Each residual block begins by activating it: done once for all of them.
+        return F.silu(self.time_embedding(waves.to(dtype)))
+
+    def forward(
+        self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor | Context
+    ) -> Tensor:
+        """Predict.
+
+        Args:
+            sample: (B, in_channels, h, w), of any height and width.
+            timestep: (B,), one for each row, fractions allowed; 0 to 999 in training's terms.
+            encoder_hidden_states: (B, L, cross_attention_dim), or what :meth:`project` made
+                of it.
+
+        Returns:
+            (B, out_channels, h, w) in the dtype of ``sample``.
+
+        Raises:
+            ValueError: shapes that do not belong together.
+        """
+        context = encoder_hidden_states
+        if isinstance(context, Tensor):
+            context = Context(context)
+        self._check(sample, timestep, context)
+
+        embedding = self._embed(timestep, sample.dtype)
+        x = self.conv_in(sample)
+        x, skips = self._down(x, embedding, context)
+        if self.mid_block is not None:
+            x = self.mid_block(x, embedding, context)
+        x = self._up(x, skips, embedding, context)
+        return self.conv_out(F.silu(self.conv_norm_out(x)))
+
+    def _down(self, x: Tensor, embedding: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
+        skips = [x]
+        for block in self.down_blocks:
+            x, more = block(x, embedding, context)
+            skips += more
+        return x, skips
+
+    def _up(self, x: Tensor, skips: list[Tensor], embedding: Tensor, context: Context) -> Tensor:
+        for block in self.up_blocks:
+            x = block(x, skips, embedding, context)
+        return x
+
+    def _check(self, sample: Tensor, timestep: Tensor, context: Context) -> None:
+        channels, batch = self.config.in_channels, sample.shape[0]
+        if sample.ndim != 4 or sample.shape[1] != channels:
+            raise ValueError(f"sample: got {tuple(sample.shape)}, allowed: (B, {channels}, h, w)")
+        if timestep.shape != (batch,):
+            raise ValueError(f"timestep: got {tuple(timestep.shape)}, allowed: ({batch},)")
+        if context.states.ndim != 3 or context.states.shape[0] != batch:
+            raise ValueError(
+                f"encoder_hidden_states: got {tuple(context.states.shape)}, "
+                f"allowed: ({batch}, tokens, features)"
+            )

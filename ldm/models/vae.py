@@ -1,0 +1,224 @@
+"""The autoencoder of Stable Diffusion: ``AutoencoderKL``.
+
+Owns the scale of its latents: what :meth:`AutoencoderKL.encode` gives and
+:meth:`AutoencoderKL.decode` takes has the scale the U-Net was trained at, and no other module
+multiplies or divides. Knows nothing of noise or of files.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ldm.models.config import AutoencoderKLConfig
+from ldm.models.layers import Downsample2D, GroupNorm, ResnetBlock2D, Upsample2D, attention
+
+EPS = 1e-6  # of every normalisation in this model
+
+
+class SpatialAttention(nn.Module):
+    """Self-attention with one head over all pixels of a feature map, added to it."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.group_norm = GroupNorm(groups, channels, eps=EPS)
+        self.to_q = nn.Linear(channels, channels)
+        self.to_k = nn.Linear(channels, channels)
+        self.to_v = nn.Linear(channels, channels)
+        # A list, because the files count an (empty) dropout as to_out.1.
+        self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[2:]
+        h = self.group_norm(x).permute(0, 2, 3, 1).flatten(1, 2)[:, None]  # (B, 1, H * W, C)
+        h = attention(self.to_q(h), self.to_k(h), self.to_v(h))
+        h = self.to_out[0](h[:, 0]).unflatten(1, (height, width))
+        return x + h.permute(0, 3, 1, 2)
+
+
+class UNetMidBlock2D(nn.Module):
+    """Residual block, attention, residual block, at the lowest resolution."""
+
+    def __init__(self, channels: int, groups: int) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(
+            ResnetBlock2D(channels, channels, None, groups, EPS) for _ in range(2)
+        )
+        self.attentions = nn.ModuleList([SpatialAttention(channels, groups)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.resnets[1](self.attentions[0](self.resnets[0](x)))
+
+
+class DownEncoderBlock2D(nn.Module):
+    """Residual blocks, then half the resolution unless this is the lowest level."""
+
+    def __init__(
+        self, channels: int, out_channels: int, layers: int, groups: int, downsample: bool
+    ) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(
+            ResnetBlock2D(channels if i == 0 else out_channels, out_channels, None, groups, EPS)
+            for i in range(layers)
+        )
+        self.downsamplers = (
+            nn.ModuleList([Downsample2D(out_channels, padding=0)]) if downsample else None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for resnet in self.resnets:
+            x = resnet(x)
+        return x if self.downsamplers is None else self.downsamplers[0](x)
+
+
+class UpDecoderBlock2D(nn.Module):
+    """Residual blocks, then twice the resolution unless this is the highest level."""
+
+    def __init__(
+        self, channels: int, out_channels: int, layers: int, groups: int, upsample: bool
+    ) -> None:
+        super().__init__()
+        self.resnets = nn.ModuleList(
+            ResnetBlock2D(channels if i == 0 else out_channels, out_channels, None, groups, EPS)
+            for i in range(layers)
+        )
+        self.upsamplers = nn.ModuleList([Upsample2D(out_channels)]) if upsample else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        for resnet in self.resnets:
+            x = resnet(x)
+        return x if self.upsamplers is None else self.upsamplers[0](x)
+
+
+class Encoder(nn.Module):
+    """(B, in_channels, H, W) -> mean and log variance, (B, 2 * latent_channels, H/f, W/f)."""
+
+    def __init__(self, config: AutoencoderKLConfig) -> None:
+        super().__init__()
+        channels, groups = config.block_out_channels, config.norm_num_groups
+        last = len(channels) - 1
+        self.conv_in = nn.Conv2d(config.in_channels, channels[0], kernel_size=3, padding=1)
+        self.down_blocks = nn.ModuleList(
+            DownEncoderBlock2D(
+                channels[max(i - 1, 0)], out, config.layers_per_block, groups, downsample=i < last
+            )
+            for i, out in enumerate(channels)
+        )
+        self.mid_block = UNetMidBlock2D(channels[-1], groups)
+        self.conv_norm_out = GroupNorm(groups, channels[-1], eps=EPS)
+        self.conv_out = nn.Conv2d(
+            channels[-1], 2 * config.latent_channels, kernel_size=3, padding=1
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv_in(x)
+        for block in self.down_blocks:
+            x = block(x)
+        x = self.mid_block(x)
+        return self.conv_out(F.silu(self.conv_norm_out(x)))
+
+
+class Decoder(nn.Module):
+    """(B, latent_channels, h, w) -> (B, out_channels, h * f, w * f)."""
+
+    def __init__(self, config: AutoencoderKLConfig) -> None:
+        super().__init__()
+        channels, groups = config.block_out_channels[::-1], config.norm_num_groups
+        last = len(channels) - 1
+        self.conv_in = nn.Conv2d(config.latent_channels, channels[0], kernel_size=3, padding=1)
+        self.mid_block = UNetMidBlock2D(channels[0], groups)
+        self.up_blocks = nn.ModuleList(
+            UpDecoderBlock2D(
+                channels[max(i - 1, 0)], out, config.layers_per_block + 1, groups, upsample=i < last
+            )
+            for i, out in enumerate(channels)
+        )
+        self.conv_norm_out = GroupNorm(groups, channels[-1], eps=EPS)
+        self.conv_out = nn.Conv2d(channels[-1], config.out_channels, kernel_size=3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.mid_block(self.conv_in(x))
+        for block in self.up_blocks:
+            x = block(x)
+        return self.conv_out(F.silu(self.conv_norm_out(x)))
+
+
+class AutoencoderKL(nn.Module):
+    """Images to latents and back (Kingma & Welling 2013; Rombach et al. 2022, section 3.1).
+
+    Attributes:
+        factor: pixels to a latent, along each side.
+        latent_channels: channels of a latent.
+    """
+
+    def __init__(self, config: AutoencoderKLConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.factor = 2 ** (len(config.block_out_channels) - 1)
+        self.latent_channels = config.latent_channels
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        moments = 2 * config.latent_channels
+        self.quant_conv = nn.Conv2d(moments, moments, kernel_size=1)
+        self.post_quant_conv = nn.Conv2d(
+            config.latent_channels, config.latent_channels, kernel_size=1
+        )
+        if not config.use_quant_conv:
+            self.quant_conv = None
+        if not config.use_post_quant_conv:
+            self.post_quant_conv = None
+
+    def encode(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Images to latents of the scale the U-Net knows.
+
+        Args:
+            images: (B, in_channels, H, W) in [-1, 1], H and W divisible by ``factor``.
+            generator: on the CPU; draws from the posterior. None takes its mode.
+
+        Returns:
+            (B, latent_channels, H / factor, W / factor) in the dtype of the weights.
+
+        Raises:
+            ValueError: another shape.
+        """
+        channels, factor = self.config.in_channels, self.factor
+        shape = images.shape
+        if len(shape) != 4 or shape[1] != channels or shape[2] % factor or shape[3] % factor:
+            raise ValueError(
+                f"images: got {tuple(shape)}, allowed: (B, {channels}, H, W) "
+                f"with H and W divisible by {factor}"
+            )
+        moments = self.encoder(images.to(self.encoder.conv_in.weight.dtype))
+        if self.quant_conv is not None:
+            moments = self.quant_conv(moments)
+        latents, log_variance = moments.chunk(2, dim=1)
+        if generator is not None:
+            # The bounds are those of training; beyond them the exponential overflows float16.
+            deviation = (0.5 * log_variance.clamp(-30.0, 20.0)).exp()
+            noise = torch.randn(latents.shape, generator=generator)
+            latents = latents + deviation * noise.to(latents)
+        return (latents - self.config.shift_factor) * self.config.scaling_factor
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents of the scale the U-Net knows to images.
+
+        Args:
+            latents: (B, latent_channels, h, w).
+
+        Returns:
+            (B, out_channels, h * factor, w * factor), about [-1, 1] (not clamped), in the
+            dtype of the weights.
+
+        Raises:
+            ValueError: another shape.
+        """
+        if latents.ndim != 4 or latents.shape[1] != self.latent_channels:
+            raise ValueError(
+                f"latents: got {tuple(latents.shape)}, allowed: (B, {self.latent_channels}, h, w)"
+            )
+        latents = latents / self.config.scaling_factor + self.config.shift_factor
+        latents = latents.to(self.decoder.conv_in.weight.dtype)
+        if self.post_quant_conv is not None:
+            latents = self.post_quant_conv(latents)
+        return self.decoder(latents)

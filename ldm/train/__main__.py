@@ -1,0 +1,125 @@
+"""`python -m ldm.train STAGE`: draw, tokenizer, autoencoder, diffusion, export, or all in turn.
+
+Everything but the export goes to --folder (git-ignored), where each stage continues what it finds. Training
+stages run under `accelerate launch` on one or many processes; without it, on one.
+"""
+
+import argparse
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from transformers import CLIPTokenizer
+
+from ldm.models.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
+from ldm.train import autoencoder, data, diffusion
+from ldm.train.data import HELD_OUT_SEEDS, Drawings
+from ldm.train.export import export, save_vocabulary
+from ldm.train.tokenizer import train_tokenizer
+
+STAGES = ("draw", "tokenizer", "autoencoder", "diffusion", "export")
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m ldm.train", description=__doc__)
+    parser.add_argument("stage", choices=(*STAGES, "all"))
+    parser.add_argument("--folder", type=Path, default=Path(".train"), help="where the training's state is kept")
+    parser.add_argument("--out", type=Path, default=Path("assets/models/vignette"), help="where export writes")
+    parser.add_argument("--drawings", type=int, default=30_000, help="pictures to draw for training")
+    parser.add_argument("--size", type=int, default=128, help="side of the pictures the U-Net learns, in pixels")
+    parser.add_argument("--minutes", type=float, default=60.0, help="how long a training stage goes on")
+    parser.add_argument("--batch-size", type=int, default=0, help="per process; 0: the stage's own")
+    parser.add_argument("--learning-rate", type=float, default=0.0, help="0: the stage's own")
+    parser.add_argument("--smoke", action="store_true", help="tiny and quick: proves that the chain works")
+    return parser.parse_args(arguments)
+
+
+class Run:
+    """The files of one training folder, and the stages that fill it."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.folder: Path = options.folder
+        self.drawing_size = 256
+        self.max_steps = 4 if options.smoke else None
+        self.count = 8 if options.smoke else options.drawings
+        self.drawings_folder = self.folder / "drawings" / f"{self.drawing_size}-{data.drawing_version()}"
+
+    def chosen(self, **defaults: float) -> dict[str, float]:
+        """Training settings given on the command line, else `defaults`."""
+        given = {"batch_size": self.options.batch_size, "learning_rate": self.options.learning_rate}
+        settings = {name: given.get(name) or value for name, value in defaults.items()}
+        return {**settings, "minutes": self.options.minutes}
+
+    def drawings(self) -> Drawings:
+        return Drawings(self.drawings_folder)
+
+    def held_out(self) -> Drawings:
+        return Drawings(self.drawings_folder, held_out=True)
+
+    def tokenizer_files(self) -> CLIPTokenizer:
+        return CLIPTokenizer.from_pretrained(self.folder / "tokenizer")
+
+    def draw(self) -> None:
+        target = self.folder / "drawings"
+        data.draw(target, 4 if self.options.smoke else 500, self.drawing_size, HELD_OUT_SEEDS)
+        data.draw(target, self.count, self.drawing_size)
+
+    def tokenizer(self) -> None:
+        if not (self.folder / "tokenizer").exists():
+            save_vocabulary(train_tokenizer(self.drawings().captions), self.folder / "tokenizer")
+
+    def vae(self) -> PatchAutoencoder:
+        return autoencoder.trained(self.folder / "autoencoder", self.drawings(), PatchAutoencoderConfig())
+
+    def autoencoder(self) -> None:
+        settings = self.chosen(batch_size=2 if self.options.smoke else 8, learning_rate=5e-4)
+        training = autoencoder.AutoencoderTraining(**settings, max_steps=self.max_steps)
+        autoencoder.train(
+            self.drawings(), self.held_out(), self.folder / "autoencoder", PatchAutoencoderConfig(),
+            training, Accelerator(),
+        )
+
+    def diffusion(self) -> None:
+        settings = self.chosen(batch_size=4 if self.options.smoke else 32, learning_rate=1e-3)
+        training = diffusion.DiffusionTraining(
+            size=self.options.size, **settings, max_steps=self.max_steps
+        )
+        accelerator = Accelerator()
+        tokenizer = self.tokenizer_files()
+        with accelerator.main_process_first():
+            drawings = self.drawings()
+            latents = diffusion.encode_drawings(self.vae(), drawings, training.size, self.folder)
+        tokens = diffusion.tokenize(tokenizer, drawings.captions)
+        empty = diffusion.tokenize(tokenizer, [""])[0]
+        diffusion.train(
+            latents, tokens, empty, tokenizer, self.folder / "diffusion", training, accelerator
+        )
+
+    def export(self) -> None:
+        tokenizer = self.tokenizer_files()
+        unet, text_encoder = diffusion.trained(self.folder / "diffusion", tokenizer)
+        side = self.options.size
+        defaults = {
+            "title": "Vignette",
+            "native_size": [side, side],
+            "sizes": [[side, side], [side * 3 // 2, side], [side, side * 3 // 2]],
+            "num_inference_steps": 20,
+            "guidance_scale": 4.0,
+            "sampler": "dpmpp_2m",
+            "schedule": "uniform",
+            "licence": "Apache-2.0",
+        }
+        export(self.options.out, self.vae(), unet, text_encoder, tokenizer, defaults)
+
+
+def main() -> None:
+    options = parse()
+    torch.set_float32_matmul_precision("high")
+    run = Run(options)
+    for stage in STAGES if options.stage == "all" else (options.stage,):
+        getattr(run, stage)()
+
+
+if __name__ == "__main__":
+    main()

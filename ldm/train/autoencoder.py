@@ -1,0 +1,154 @@
+"""Training of the embedded model's autoencoder.
+
+Loss on random crops: L1, squared error and L1 of the finite differences (which a blurred picture
+fails). Two things are done for the U-Net that will learn these latents: the decoder sees latents with
+noise on them, so that it forgives small errors, and some latents are halved in size and must decode to the
+halved picture, so that latents stay picture-like (the equivariance regularisation of Kouzelis et al.
+2025, arXiv 2502.09509).
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from torch import Tensor
+
+from ldm.models.patch_autoencoder import (
+    PatchAutoencoder,
+    PatchAutoencoderConfig,
+    start_from_principal_patches,
+)
+from ldm.train.data import Drawings
+from ldm.train.progress import Progress
+from ldm.train.weights import MasterWeights
+
+
+@dataclass(frozen=True)
+class AutoencoderTraining:
+    """batch_size is per process; noise is the largest standard deviation put on the latents."""
+
+    crop: int = 128
+    batch_size: int = 8
+    learning_rate: float = 5e-4
+    noise: float = 0.2
+    halved: float = 0.2
+    minutes: float = 20.0
+    max_steps: int | None = None
+    seed: int = 0
+
+
+def differences(images: Tensor) -> tuple[Tensor, Tensor]:
+    return images.diff(dim=-1), images.diff(dim=-2)
+
+
+def reconstruction_loss(decoded: Tensor, images: Tensor) -> Tensor:
+    loss = F.l1_loss(decoded, images) + 2 * F.mse_loss(decoded, images)
+    for ours, theirs in zip(differences(decoded), differences(images), strict=True):
+        loss = loss + F.l1_loss(ours, theirs)
+    return loss
+
+
+def random_crops(drawings: Drawings, training: AutoencoderTraining, generator: torch.Generator) -> Tensor:
+    """(batch_size, 3, crop, crop) in [-1, 1]; a third of them from pictures at half size."""
+    def draw(high: int) -> int:
+        return int(torch.randint(high, (), generator=generator))
+
+    crops = []
+    for _ in range(training.batch_size):
+        array = drawings.array(draw(len(drawings)))
+        scale = 2 if array.shape[0] >= 2 * training.crop and draw(3) == 0 else 1
+        span = training.crop * scale
+        top, left = draw(array.shape[0] - span + 1), draw(array.shape[1] - span + 1)
+        crop = torch.from_numpy(array[top : top + span, left : left + span].copy()).permute(2, 0, 1).float()
+        if scale == 2:
+            crop = F.avg_pool2d(crop, 2)
+        if draw(2):
+            crop = crop.flip(-1)
+        crops.append(crop)
+    return torch.stack(crops) / 127.5 - 1
+
+
+@torch.no_grad()
+def evaluate(model: PatchAutoencoder, pictures: Tensor) -> dict[str, float]:
+    """PSNR in dB (mean over pictures) and the share of the gradients' energy that decoding loses."""
+    psnr, kept, energy = 0.0, 0.0, 0.0
+    for picture in pictures.split(1):
+        decoded = model.decode(model.encode(picture)).float().clamp(-1, 1)
+        psnr += -10 * math.log10(float(F.mse_loss(decoded, picture)) / 4)
+        for ours, theirs in zip(differences(decoded), differences(picture), strict=True):
+            kept += float(ours.square().sum())
+            energy += float(theirs.square().sum())
+    return {"psnr": psnr / len(pictures), "gradient_energy_lost": 1 - kept / energy}
+
+
+@torch.no_grad()
+def measure_latents(model: PatchAutoencoder, pictures: Sequence[Tensor]) -> PatchAutoencoderConfig:
+    """The config with the latents' mean and standard deviation as found on `pictures` (batches)."""
+    raw = torch.cat(
+        [model.encoder(batch.to(model.encoder.out.weight.dtype)).float().cpu() for batch in pictures]
+    )
+    raw = raw.transpose(0, 1).flatten(1)
+    return replace(
+        model.config,
+        latents_mean=tuple(round(float(value), 5) for value in raw.mean(1)),
+        latents_std=tuple(round(float(value), 5) for value in raw.std(1)),
+    )
+
+
+def train(
+    drawings: Drawings, held_out: Drawings, folder: Path, config: PatchAutoencoderConfig,
+    training: AutoencoderTraining, accelerator: Accelerator, start: PatchAutoencoder | None = None,
+) -> None:
+    """Train for `training.minutes` more, from `folder`'s state, else from `start`, else from PCA.
+
+    Leaves `state.safetensors` and `log.csv` in `folder`.
+    """
+    torch.manual_seed(training.seed)
+    model = start or PatchAutoencoder(config)
+    if start is None:
+        start_from_principal_patches(model, drawings.pictures(list(range(0, len(drawings), 100))[:64]))
+    model = model.to(accelerator.device, torch.bfloat16, memory_format=torch.channels_last)
+    weights = MasterWeights({"vae": model}, accelerator, training.learning_rate)
+    progress = Progress(folder, weights, training.batch_size, training.minutes, accelerator)
+    test = held_out.pictures(list(range(min(48, len(held_out))))).to(accelerator.device)
+
+    for step in progress.steps(max_steps=training.max_steps):
+        generator = torch.Generator().manual_seed(hash((training.seed, step, accelerator.process_index)))
+        images = random_crops(drawings, training, generator).to(accelerator.device)
+        latents = model.encoder(images.bfloat16().contiguous(memory_format=torch.channels_last))
+        flat = latents.float().transpose(0, 1).flatten(1)
+        drift = (flat.var(1) - 1).square().mean() + flat.mean(1).square().mean()
+        if torch.rand((), generator=generator) < training.halved:
+            latents, images = F.avg_pool2d(latents, 2), F.avg_pool2d(images, 2)
+        strength = training.noise * torch.rand((len(latents), 1, 1, 1), generator=generator)
+        noise = strength * torch.randn(latents.shape, generator=generator)
+        decoded = model.decoder(latents + noise.to(latents)).float()
+        loss = reconstruction_loss(decoded, images)
+        (loss + 0.1 * drift).backward()
+        norm = weights.step()
+        progress.measure(loss=loss.item(), gradient_norm=norm)
+        if step % 500 == 499 and accelerator.is_main_process:
+            weights.publish(weights.ema)
+            print({name: round(value, 3) for name, value in evaluate(model, test).items()}, flush=True)
+            weights.publish(weights.flat)
+
+
+def trained(folder: Path, drawings: Drawings, config: PatchAutoencoderConfig) -> PatchAutoencoder:
+    """The EMA weights in `folder` as a float32 autoencoder whose latents are normalised on `drawings`."""
+    model = PatchAutoencoder(config)
+    weights = MasterWeights({"vae": model}, Accelerator(cpu=True), 0.0)
+    weights.load(folder / "state.safetensors")
+    weights.publish(weights.ema)
+    sample = list(range(0, len(drawings), max(1, len(drawings) // 256)))
+    batches = [drawings.pictures(sample[i : i + 16]) for i in range(0, len(sample), 16)]
+    model.config = measure_latents(model, batches)
+    return model.eval().requires_grad_(False)
+
+
+def config_json(config: PatchAutoencoderConfig) -> str:
+    return json.dumps({"_class_name": "PatchAutoencoder", **asdict(config)}, indent=2) + "\n"

@@ -1,0 +1,98 @@
+"""Drawings on disk: shards of pictures and captions, and the latents made from them.
+
+A shard holds SHARD pictures of consecutive seeds as one uint8 array (SHARD, size, size, 3) with a JSON
+list of captions beside it. Shards are drawn by several processes, written under a temporary name
+and renamed, so an interrupted run continues where it stopped. Their folder is named after the source of the
+drawing code: a changed brush never mixes with old pictures.
+"""
+
+import hashlib
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+from torch import from_numpy as torch_from_numpy
+
+from ldm.train import scenes
+
+SHARD = 500
+HELD_OUT_SEEDS = 10**9  # seeds from here on are for evaluation only and never drawn for training
+
+
+def drawing_version() -> str:
+    """Eight hex digits that change with any line of the drawing code."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(scenes.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def write_atomically(path: Path, write) -> None:  # noqa: ANN001 - a callable taking the open file
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    with temporary.open("wb") as file:
+        write(file)
+    temporary.replace(path)
+
+
+def draw_shard(folder: Path, first_seed: int, count: int, size: int) -> None:
+    """Draw `count` pictures of consecutive seeds into one shard; does nothing if it exists."""
+    pictures_path = folder / f"{first_seed:010d}.npy"
+    if pictures_path.exists():
+        return
+    pictures = np.empty((count, size, size, 3), np.uint8)
+    captions = []
+    for index in range(count):
+        drawn = scenes.sample(first_seed + index, size)
+        pictures[index] = np.asarray(drawn.image)
+        captions.append(drawn.caption)
+    text = json.dumps(captions, ensure_ascii=False).encode()
+    write_atomically(pictures_path.with_suffix(".json"), lambda file: file.write(text))
+    write_atomically(pictures_path, lambda file: np.save(file, pictures))
+
+
+def draw(folder: Path, count: int, size: int, first_seed: int = 0, processes: int = 2) -> Path:
+    """Draw `count` pictures (rounded up to whole shards) and return the folder that holds them."""
+    target = folder / f"{size}-{drawing_version()}"
+    target.mkdir(parents=True, exist_ok=True)
+    shard = min(SHARD, count)
+    with ProcessPoolExecutor(processes) as pool:
+        jobs = [
+            pool.submit(draw_shard, target, seed, shard, size)
+            for seed in range(first_seed, first_seed + count, shard)
+        ]
+        for done, job in enumerate(jobs, 1):
+            job.result()
+            print(f"drawn {done * shard} of {len(jobs) * shard}", flush=True)
+    return target
+
+
+class Drawings:
+    """All training shards of a folder, memory-mapped: `pictures(indices)` reads only what is asked."""
+
+    def __init__(self, folder: Path, held_out: bool = False) -> None:
+        paths = [
+            path for path in sorted(folder.glob("*.npy"))
+            if (int(path.stem) >= HELD_OUT_SEEDS) == held_out
+        ]
+        if not paths:
+            raise FileNotFoundError(f"{folder}: got no shards, allowed: a folder made by `draw`")
+        self.shards = [np.load(path, mmap_mode="r") for path in paths]
+        self.captions: list[str] = []
+        for path in paths:
+            self.captions += json.loads(path.with_suffix(".json").read_text())
+        self.shard = len(self.shards[0])
+
+    def __len__(self) -> int:
+        return len(self.captions)
+
+    def array(self, index: int) -> np.ndarray:
+        """Picture `index` as (size, size, 3) uint8."""
+        return self.shards[index // self.shard][index % self.shard]
+
+    def pictures(self, indices: list[int]) -> Tensor:
+        """(len(indices), 3, size, size) float32 in [-1, 1]."""
+        stacked = np.stack([self.array(index) for index in indices])
+        return torch_from_numpy(stacked).permute(0, 3, 1, 2).float() / 127.5 - 1

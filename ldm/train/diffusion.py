@@ -1,0 +1,181 @@
+"""Training of the embedded model's U-Net and text encoder on latents kept on disk.
+
+Velocity prediction (Salimans & Ho 2022, arXiv 2202.00512) over a scaled-linear schedule rescaled to zero
+terminal SNR (Lin et al. 2023, arXiv 2305.08891). The text encoder learns beside the U-Net from scratch.
+A tenth of the captions is dropped, for classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598).
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from ldm.diffusion.schedule import NoiseSchedule
+from ldm.models.config import UNetConfig
+from ldm.models.patch_autoencoder import PatchAutoencoder
+from ldm.models.unet import UNet2DConditionModel
+from ldm.train.data import Drawings, write_atomically
+from ldm.train.progress import Progress
+from ldm.train.tokenizer import CONTEXT
+from ldm.train.weights import MasterWeights
+
+SCHEDULER = {
+    "_class_name": "DPMSolverMultistepScheduler",
+    "num_train_timesteps": 1000,
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "prediction_type": "v_prediction",
+    "rescale_betas_zero_snr": True,
+    "timestep_spacing": "trailing",
+    "algorithm_type": "dpmsolver++",
+    "solver_order": 2,
+}
+UNET = {
+    "_class_name": "UNet2DConditionModel",
+    "in_channels": 4,
+    "out_channels": 4,
+    "sample_size": 32,
+    "block_out_channels": [64, 160, 320],
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+    "layers_per_block": [1, 2, 2],
+    "attention_head_dim": [2, 5, 10],
+    "cross_attention_dim": 256,
+    "use_linear_projection": True,
+}
+TEXT = {
+    "hidden_size": 256,
+    "intermediate_size": 1024,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "max_position_embeddings": CONTEXT,
+    "hidden_act": "gelu",
+}
+
+
+@dataclass(frozen=True)
+class DiffusionTraining:
+    """batch_size is per process. size is the side of the pictures, in pixels."""
+
+    size: int = 128
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    dropped_captions: float = 0.1
+    minutes: float = 60.0
+    max_steps: int | None = None
+    seed: int = 0
+
+
+def build(tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+    """Untrained U-Net and text encoder, from the global seed of the training process."""
+    unet = UNet2DConditionModel(UNetConfig.from_dict(UNET))
+    nn.init.zeros_(unet.conv_out.weight)
+    config = CLIPTextConfig(
+        **TEXT, vocab_size=len(tokenizer), bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        attn_implementation="eager",  # the fused kernel's backward is slow on CPUs in bf16
+    )
+    return unet, CLIPTextModel(config)
+
+
+def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
+    """(len(captions), CONTEXT) int64, padded and cut."""
+    encoded = tokenizer(
+        list(captions), padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="np"
+    )
+    return torch.from_numpy(np.asarray(encoded["input_ids"], np.int64))
+
+
+@torch.no_grad()
+def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder: Path) -> Tensor:
+    """Latents of all drawings at `size` pixels, (N, C, size/8, size/8) float16, kept in `folder`.
+
+    The file's name holds a digest of the autoencoder and of the captions, so that neither is mixed up.
+    """
+    digest = hashlib.sha256(json.dumps(drawings.captions).encode())
+    for parameter in vae.parameters():
+        digest.update(parameter.detach().float().numpy().tobytes())
+    path = folder / f"latents-{size}-{digest.hexdigest()[:8]}.npy"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        compute = vae.to(torch.bfloat16, memory_format=torch.channels_last)
+        pieces = []
+        for start in range(0, len(drawings), 32):
+            pictures = drawings.pictures(list(range(start, min(start + 32, len(drawings)))))
+            pictures = F.avg_pool2d(pictures, pictures.shape[-1] // size)
+            pieces.append(compute.encode(pictures).to(torch.float16))
+            if start % 3200 == 0:
+                print(f"encoded {start} of {len(drawings)}", flush=True)
+        latents = torch.cat(pieces).numpy()
+        write_atomically(path, lambda file: np.save(file, latents))
+    return torch.from_numpy(np.load(path))
+
+
+def velocity(latents: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> tuple[Tensor, Tensor]:
+    """The noisy latents and the velocity to predict, for (B,) alphas_cumprod."""
+    signal = alphas_cumprod.sqrt()[:, None, None, None]
+    spread = (1 - alphas_cumprod).sqrt()[:, None, None, None]
+    return signal * latents + spread * noise, signal * noise - spread * latents
+
+
+def train(
+    latents: Tensor, tokens: Tensor, empty: Tensor, tokenizer: CLIPTokenizer, folder: Path,
+    training: DiffusionTraining, accelerator: Accelerator,
+    start: tuple[UNet2DConditionModel, CLIPTextModel] | None = None,
+) -> None:
+    """Train for `training.minutes` more, from `folder`'s state, else from `start`, else anew.
+
+    latents (N, C, h, w) float16; tokens (N, CONTEXT); empty (CONTEXT,): the empty caption's tokens.
+    """
+    torch.manual_seed(training.seed)
+    device = accelerator.device
+    unet, text_encoder = start or build(tokenizer)
+    unet = unet.to(device, torch.bfloat16, memory_format=torch.channels_last).train()
+    text_encoder = text_encoder.to(device, torch.bfloat16).train()
+    weights = MasterWeights({"unet": unet, "text_encoder": text_encoder}, accelerator, training.learning_rate)
+    progress = Progress(folder, weights, training.batch_size, training.minutes, accelerator)
+    schedule = NoiseSchedule.from_config(SCHEDULER)
+    alphas = schedule.alphas_cumprod.float()
+    count = training.batch_size
+    for step in progress.steps(max_steps=training.max_steps):
+        generator = torch.Generator().manual_seed(hash((training.seed, step, accelerator.process_index)))
+        chosen = torch.randint(len(latents), (count,), generator=generator)
+        x0 = latents[chosen].float()
+        noise = torch.randn(x0.shape, generator=generator)
+        # One timestep in each of `count` equal strata: the loss of a batch is far less noisy.
+        strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+        timesteps = (strata * len(alphas)).long()
+        captions = tokens[chosen]
+        dropped = torch.rand(count, generator=generator) < training.dropped_captions
+        captions[dropped] = empty
+        noisy, target = velocity(x0, noise, alphas[timesteps])
+
+        states = text_encoder(captions.to(device)).last_hidden_state
+        noisy = noisy.to(device, torch.bfloat16, memory_format=torch.channels_last)
+        predicted = unet(noisy, timesteps.to(device), states).float()
+        losses = (predicted - target.to(device)).square().mean((1, 2, 3))
+        losses.mean().backward()
+        norm = weights.step()
+        quarters = losses.detach().cpu().chunk(4)  # strata are in order: low noise first
+        progress.measure(
+            loss=float(losses.mean()), gradient_norm=norm,
+            **{f"loss_q{i}": float(part.mean()) for i, part in enumerate(quarters)},
+        )
+
+
+def trained(folder: Path, tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+    """The EMA weights in `folder`, as float32 modules."""
+    unet, text_encoder = build(tokenizer)
+    weights = MasterWeights({"unet": unet, "text_encoder": text_encoder}, Accelerator(cpu=True), 0.0)
+    weights.load(folder / "state.safetensors")
+    weights.publish(weights.ema)
+    return unet.eval().requires_grad_(False), text_encoder.eval().requires_grad_(False)

@@ -1,0 +1,67 @@
+"""Writing a model folder in diffusers layout: what ships in assets/ is written here and nowhere else."""
+
+import json
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from ldm.models.patch_autoencoder import PatchAutoencoder
+from ldm.models.unet import UNet2DConditionModel
+from ldm.train.autoencoder import config_json
+from ldm.train.diffusion import SCHEDULER, UNET
+
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "feature_extractor": [None, None],
+    "requires_safety_checker": False,
+    "safety_checker": [None, None],
+    "scheduler": ["diffusers", "DPMSolverMultistepScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["ldm.models.patch_autoencoder", "PatchAutoencoder"],
+}
+
+
+def save_module(module: nn.Module, path: Path, dtype: torch.dtype = torch.bfloat16) -> None:
+    """Weights in bf16, whose range is float32's: nothing overflows that did not in training."""
+    tensors = {
+        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in module.state_dict().items()
+    }
+    save_file(tensors, path, {"format": "pt"})
+
+
+def save_vocabulary(tokenizer: CLIPTokenizer, folder: Path) -> None:
+    """tokenizer.json for today's transformers, vocab.json and merges.txt for every other reader."""
+    tokenizer.save_pretrained(folder)
+    model = json.loads((folder / "tokenizer.json").read_text())["model"]
+    (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False))
+    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
+    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
+
+
+def export(
+    folder: Path, vae: PatchAutoencoder, unet: UNet2DConditionModel, text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer, defaults: dict[str, object],
+) -> None:
+    """Write the whole model folder. `defaults` is what `ldm.checkpoints.load.Defaults` reads."""
+    for part in ("vae", "unet", "text_encoder", "tokenizer", "scheduler"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+
+    def write(path: str, value: object) -> None:
+        (folder / path).write_text(json.dumps(value, indent=2) + "\n")
+
+    write("model_index.json", INDEX)
+    write("defaults.json", defaults)
+    write("scheduler/scheduler_config.json", SCHEDULER)
+    write("unet/config.json", UNET | {"sample_size": int(str(defaults["native_size"][0])) // vae.factor})
+    (folder / "vae" / "config.json").write_text(config_json(vae.config))
+    text_encoder.config.architectures = ["CLIPTextModel"]
+    text_encoder.config.save_pretrained(folder / "text_encoder")
+    save_vocabulary(tokenizer, folder / "tokenizer")
+    save_module(vae, folder / "vae" / "diffusion_pytorch_model.safetensors")
+    save_module(unet, folder / "unet" / "diffusion_pytorch_model.safetensors")
+    save_module(text_encoder, folder / "text_encoder" / "model.safetensors")

@@ -1,0 +1,120 @@
+"""A training run's clock, log and checkpoints: the part every training loop shares.
+
+Each line of `log.csv` is one report: step, seconds of training so far, samples so far, samples per second, and the
+means of what the loop measured since the last line. `plot` draws it.
+"""
+
+import csv
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from PIL import Image, ImageDraw
+
+from ldm.train.weights import MasterWeights
+
+SAVE_EVERY_SECONDS = 180
+
+
+class Progress:
+    """Counts steps, writes the log, saves the weights' state and says when the time is over."""
+
+    def __init__(
+        self, folder: Path, weights: MasterWeights, batch_size: int, minutes: float, accelerator: Accelerator
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.weights, self.accelerator = folder, weights, accelerator
+        self.batch_size = batch_size * accelerator.num_processes
+        self.minutes = minutes
+        self.state = folder / "state.safetensors"
+        self.samples, self.seconds = 0, 0.0
+        if self.state.exists():
+            extra = weights.load(self.state)
+            self.samples, self.seconds = int(extra["samples"]), extra["seconds"]
+            self.say(f"resumed at step {weights.step_count}, {self.samples} samples")
+
+    def say(self, text: str) -> None:
+        if self.accelerator.is_main_process:
+            print(text, flush=True)
+
+    def steps(self, report_every: int = 20, max_steps: int | None = None) -> Iterator[int]:
+        """Yield the step's number until the minutes are over on the main process (or max_steps are done); then save."""
+        start = last_report = last_save = time.monotonic()
+        before, done, self.sums = self.seconds, 0, {}
+        while max_steps is None or done < max_steps:
+            yield self.weights.step_count
+            done += 1
+            self.samples += self.batch_size
+            now = time.monotonic()
+            self.seconds = before + now - start
+            if done % report_every == 0:
+                self.report(report_every * self.batch_size / (now - last_report))
+                last_report = now
+                if self.agree(now - start > self.minutes * 60):
+                    break
+            if self.accelerator.is_main_process and now - last_save > SAVE_EVERY_SECONDS:
+                self.save()
+                last_save = now
+        self.save()
+
+    def measure(self, **values: float) -> None:
+        """Add one step's figures; the log has their means."""
+        for name, value in values.items():
+            total, count = self.sums.get(name, (0.0, 0))
+            self.sums[name] = (total + value, count + 1)
+
+    def agree(self, stop: bool) -> bool:
+        """The main process decides, so that no process waits for one that has left."""
+        if self.accelerator.num_processes == 1:
+            return stop
+        flag = torch.tensor([stop], dtype=torch.int32, device=self.accelerator.device)
+        torch.distributed.broadcast(flag, 0)
+        return bool(flag.item())
+
+    def report(self, rate: float) -> None:
+        means = {name: total / count for name, (total, count) in self.sums.items()}
+        self.sums = {}
+        if not self.accelerator.is_main_process:
+            return
+        row = {
+            "step": self.weights.step_count, "seconds": round(self.seconds), "samples": self.samples,
+            "samples_per_second": round(rate, 2), **{k: f"{v:.5g}" for k, v in means.items()},
+        }
+        path = self.folder / "log.csv"
+        new = not path.exists()
+        with path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, row)
+            if new:
+                writer.writeheader()
+            writer.writerow(row)
+        print("  ".join(f"{name} {value}" for name, value in row.items()), flush=True)
+
+    def save(self) -> None:
+        if self.accelerator.is_main_process:
+            self.weights.save(self.state, {"samples": self.samples, "seconds": self.seconds})
+
+
+def plot(log: Path, column: str, out: Path, size: tuple[int, int] = (900, 400)) -> None:
+    """Draw one column of a log.csv over the samples seen, as a PNG."""
+    rows = list(csv.DictReader(log.open()))
+    points = [(float(row["samples"]), float(row[column])) for row in rows if row.get(column)]
+    if len(points) < 2:
+        raise ValueError(f"{log}: got {len(points)} values of {column!r}, allowed: 2 or more")
+    (width, height), margin = size, 50
+    top = sorted(y for _, y in points)[int(len(points) * 0.98)]  # the first steps would flatten the rest
+    low, last = min(y for _, y in points), points[-1][0]
+    image = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(image)
+    line = [
+        (
+            margin + x / last * (width - 2 * margin),
+            height - margin - (min(y, top) - low) / (top - low or 1) * (height - 2 * margin),
+        )
+        for x, y in points
+    ]
+    pen.rectangle((margin, margin, width - margin, height - margin), outline="#bbb")
+    pen.line(line, fill="#2a6fdb", width=2)
+    pen.text((margin, 15), f"{column}: {low:.4g} to {top:.4g} over {last:,.0f} samples", fill="black")
+    image.save(out)

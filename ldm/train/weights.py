@@ -1,0 +1,197 @@
+"""Master weights: what bf16 training needs beside the modules that compute.
+
+The modules hold weights in the compute type. Here live the float32 masters, their gradients, their
+momentum and their exponential moving average, each one flat vector, so that reduction over processes,
+clipping, averaging and saving are one operation each. Matrices (convolutions flattened to
+(out, in * k * k)) are stepped by Muon, everything else by AdamW. State is kept as safetensors;
+nothing is pickled.
+"""
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from accelerate import Accelerator
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+ADAM_ONLY = ("embedding", "conv_in", "conv_out", "fold_in", ".out.", "linear.")  # first and last layers
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
+    """Approximately the nearest semi-orthogonal matrices to a stack (N, rows, columns), in bf16.
+
+    The quintic Newton-Schulz iteration of Muon (Jordan et al. 2024): singular values end near 1.
+    """
+    a, b, c = NEWTON_SCHULZ
+    x = matrices.bfloat16()
+    wide = x.shape[-2] <= x.shape[-1]
+    if not wide:
+        x = x.mT
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.mT
+        polynomial = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        x = torch.baddbmm(x, polynomial, x, beta=a)
+    return x if wide else x.mT
+
+
+class MasterWeights:
+    """Float32 masters of `modules`' parameters, their optimizers and EMA.
+
+    learning_rate is AdamW's; Muon's update is scaled to a root mean square of 0.2, AdamW's usual one (Liu et al.
+    2025, arXiv 2502.16982), so one rate serves both. The processes share Muon's work: each
+    orthogonalises its part of the matrices. ema_decay is reached after a warm-up:
+    min(ema_decay, (1 + step) / (10 + step)).
+    """
+
+    def __init__(
+        self,
+        modules: Mapping[str, nn.Module],
+        accelerator: Accelerator,
+        learning_rate: float,
+        ema_decay: float = 0.999,
+        momentum: float = 0.95,
+        weight_decay: float = 0.01,
+        warmup: int = 100,
+    ) -> None:
+        self.accelerator = accelerator
+        self.named = [
+            (f"{prefix}.{name}", parameter)
+            for prefix, module in modules.items()
+            for name, parameter in module.named_parameters()
+            if parameter.requires_grad
+        ]
+        self.learning_rate, self.ema_decay, self.warmup = learning_rate, ema_decay, warmup
+        self.momentum_decay, self.weight_decay = momentum, weight_decay
+        self.step_count = 0
+        self.sizes = [parameter.numel() for _, parameter in self.named]
+        self.flat = torch.cat([p.detach().float().reshape(-1) for _, p in self.named])
+        self.gradient, self.momentum = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
+        self.ema = self.flat.clone()
+        self.shapes = {  # of the matrices, by their place in `named`
+            index: (parameter.shape[0], parameter.numel() // parameter.shape[0])
+            for index, (name, parameter) in enumerate(self.named)
+            if parameter.ndim >= 2 and not any(word in name for word in ADAM_ONLY)
+        }
+        self.mine = self.share_of_matrices()
+        masters, slopes = self.flat.split(self.sizes), self.gradient.split(self.sizes)
+        others = []
+        for index, (values, slope) in enumerate(zip(masters, slopes, strict=True)):
+            if index not in self.shapes:
+                others.append(nn.Parameter(values))
+                others[-1].grad = slope
+        self.adamw = torch.optim.AdamW(
+            others, learning_rate, betas=(0.9, 0.99), weight_decay=weight_decay
+        )
+
+    def share_of_matrices(self) -> dict[tuple[int, int], list[int]]:
+        """The matrices this process orthogonalises, by shape; heaviest first to the least laden process."""
+        loads = [0.0] * self.accelerator.num_processes
+        mine: dict[tuple[int, int], list[int]] = defaultdict(list)
+
+        def cost(index: int) -> float:
+            rows, columns = sorted(self.shapes[index])
+            return rows * rows * columns
+
+        for index in sorted(self.shapes, key=cost, reverse=True):
+            process = loads.index(min(loads))
+            loads[process] += cost(index)
+            if process == self.accelerator.process_index:
+                mine[self.shapes[index]].append(index)
+        return dict(mine)
+
+    def summed(self, vector: Tensor) -> Tensor:
+        if self.accelerator.num_processes > 1:
+            torch.distributed.all_reduce(vector)
+        return vector
+
+    @torch.no_grad()
+    def step(self, clip: float = 1.0) -> float:
+        """One update from the modules' gradients, which are consumed. Returns the gradient's norm.
+
+        A gradient that is not finite is skipped (and its norm returned), never applied.
+        """
+        for slope, (_, parameter) in zip(self.gradient.split(self.sizes), self.named, strict=True):
+            if parameter.grad is None:
+                slope.zero_()
+            else:
+                slope.view(parameter.shape).copy_(parameter.grad)
+            parameter.grad = None
+        self.summed(self.gradient).div_(self.accelerator.num_processes)
+        norm = float(self.gradient.norm())
+        if not math.isfinite(norm):
+            return norm
+        self.gradient *= min(1.0, clip / (norm + 1e-6))
+        rate = self.learning_rate * min(1.0, (self.step_count + 1) / self.warmup)
+        for group in self.adamw.param_groups:
+            group["lr"] = rate
+        self.adamw.step()
+        self.muon_step(rate)
+        self.step_count += 1
+        decay = min(self.ema_decay, (1 + self.step_count) / (10 + self.step_count))
+        self.ema.lerp_(self.flat, 1 - decay)
+        self.publish(self.flat)
+        return norm
+
+    def muon_step(self, rate: float) -> None:
+        """Muon with Nesterov momentum: flat -= rate * 0.2 * sqrt(max(rows, columns)) * orthogonalised."""
+        self.momentum.lerp_(self.gradient, 1 - self.momentum_decay)
+        look_ahead = self.gradient.lerp(self.momentum, self.momentum_decay).split(self.sizes)
+        change = torch.zeros_like(self.flat)
+        changes = change.split(self.sizes)
+        for shape, indices in self.mine.items():
+            stack = torch.stack([look_ahead[index].view(shape) for index in indices])
+            directions = orthogonalised(stack).float() * (0.2 * math.sqrt(max(shape)))
+            for index, direction in zip(indices, directions, strict=True):
+                changes[index].copy_(direction.reshape(-1))
+        self.summed(change)
+        masters, steps = self.flat.split(self.sizes), change.split(self.sizes)
+        for index in self.shapes:
+            masters[index].mul_(1 - rate * self.weight_decay).sub_(steps[index], alpha=rate)
+
+    @torch.no_grad()
+    def publish(self, flat: Tensor) -> None:
+        """Copy `flat` (the masters or the EMA) into the modules that compute."""
+        for (_, parameter), values in zip(self.named, flat.split(self.sizes), strict=True):
+            parameter.copy_(values.view(parameter.shape))
+
+    def layout(self) -> str:
+        return json.dumps([[name, list(parameter.shape)] for name, parameter in self.named])
+
+    def save(self, path: Path, extra: Mapping[str, float]) -> None:
+        """Everything needed to go on, under a temporary name first: a killed save loses nothing."""
+        tensors = {"flat": self.flat, "ema": self.ema, "momentum": self.momentum}
+        for index, part in enumerate(self.adamw.param_groups[0]["params"]):
+            for key, value in self.adamw.state[part].items():
+                tensors[f"adamw.{index}.{key}"] = torch.as_tensor(value)
+        metadata = {
+            "step": str(self.step_count), "layout": self.layout(), "extra": json.dumps(dict(extra))
+        }
+        temporary = path.with_suffix(".tmp")
+        save_file(tensors, temporary, metadata)
+        temporary.replace(path)
+
+    def load(self, path: Path) -> dict[str, float]:
+        """Restore `save`'s state. Raises ValueError if the modules are shaped differently."""
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata()
+            if metadata["layout"] != self.layout():
+                raise ValueError(f"{path}: got another architecture's state; delete it to start anew")
+            for name, vector in (("flat", self.flat), ("ema", self.ema), ("momentum", self.momentum)):
+                vector.copy_(file.get_tensor(name))
+            kept: dict[int, dict[str, Tensor]] = defaultdict(dict)
+            for name in file.keys():  # noqa: SIM118 - a safetensors file is no mapping
+                if name.startswith("adamw."):
+                    _, index, key = name.split(".")
+                    kept[int(index)][key] = file.get_tensor(name)
+        for index, part in enumerate(self.adamw.param_groups[0]["params"]):
+            self.adamw.state[part] = kept[index]
+        self.step_count = int(metadata["step"])
+        self.publish(self.flat)
+        return json.loads(metadata["extra"])

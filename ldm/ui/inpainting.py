@@ -1,0 +1,168 @@
+"""The tab *Inpainting*: a picture, a mask brushed over it, and what appears under the mask."""
+
+import html
+
+import gradio as gr
+import numpy as np
+from PIL import Image
+
+from ldm.engine import Engine
+from ldm.imaging import (
+    ImageError,
+    feather,
+    fit,
+    fit_mask,
+    mask_from_layers,
+    pixel_digest,
+)
+from ldm.recipe import LIMITS, RecipeError
+from ldm.ui import texts
+from ldm.ui.controls import (
+    Form,
+    Problems,
+    Values,
+    build_buttons,
+    build_examples,
+    build_prompt,
+    build_settings,
+    build_stage,
+    build_strength,
+    chosen_size,
+    read_recipe,
+)
+from ldm.ui.easel import read_strokes
+from ldm.ui.handlers import Request, Runs, connect
+from ldm.ui.picture_input import (
+    EXAMPLES,
+    FIELD,
+    Example,
+    build_picture_input,
+    connect_examples,
+    connect_picture_input,
+)
+from ldm.ui.stage import data_url, tinted
+
+TAB = "inpaint"
+STRENGTH = 1.0
+FEATHER = 4
+SHOWN_SIDE = 256  # pixels of the small view of the mask
+PICTURES = (
+    Example(
+        "a sailboat on the sea on a clear day",
+        EXAMPLES / "inpaint-sea.png",
+        1.0,
+        EXAMPLES / "inpaint-sea-mask.png",
+    ),
+    Example(
+        "a cabin by a lake surrounded by mountains at twilight",
+        EXAMPLES / "inpaint-lake.png",
+        1.0,
+        EXAMPLES / "inpaint-lake-mask.png",
+    ),
+    Example(
+        "a tea garden at sunset",
+        EXAMPLES / "inpaint-sky.png",
+        0.9,
+        EXAMPLES / "inpaint-sky-mask.png",
+    ),
+)
+
+
+def painted(picture: Image.Image | None, strokes: Image.Image | None) -> tuple[Image.Image, Image.Image]:
+    """The picture and the mask over it (L, white where to repaint), as the engine takes them.
+
+    Raises `ImageError` for whichever is missing.
+    """
+    if picture is None:
+        raise ImageError(FIELD, "no picture", "a picture to repaint a part of")
+    if strokes is None:
+        raise ImageError("mask", "an empty mask", "brush strokes over what should change")
+    return picture, mask_from_layers([strokes], picture.size)
+
+
+def mask_view(picture: Image.Image, mask: Image.Image, size: tuple[int, int], edge: int) -> str:
+    """The mask as the engine will use it, over the picture as it will be cropped."""
+    soft = feather(fit_mask(mask, *size), edge)
+    shown = tinted(fit(picture, *size), soft)
+    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
+    share = float((np.asarray(soft) > 0).mean())
+    line = html.escape(texts.mask_read(share, edge))
+    return f'<div class="ldm-mask"><img src="{data_url(shown)}" alt=""><p>{line}</p></div>'
+
+
+def build_inpainting(engine: Engine, runs: Runs) -> Form:
+    """The tab's components and what its buttons do."""
+    native = engine.defaults(engine.names()[0]).native_size
+    with gr.Tab(texts.INPAINT_TAB, id=TAB), gr.Column(elem_classes="ldm-tab ldm-three"):
+        with gr.Column(elem_classes="ldm-ask"):
+            prompt, prompt_problem = build_prompt(TAB, texts.INPAINT_PROMPT)
+        with gr.Column(elem_classes="ldm-source"):
+            source = build_picture_input(TAB, masking=True, size=native)
+            mask_shown = gr.HTML("", elem_id=f"{TAB}-mask-read")
+        with gr.Column(elem_classes="ldm-go"):
+            strength, _ = build_strength(TAB, STRENGTH, texts.INPAINT_STRENGTH_WORDS)
+            limit = LIMITS["mask_feather"]
+            softness = gr.Slider(
+                limit.minimum,
+                limit.maximum,
+                FEATHER,
+                step=limit.step,
+                label=texts.FEATHER,
+                info=texts.FEATHER_INFO,
+                elem_id=f"{TAB}-mask_feather",
+                buttons=[],
+            )
+            generate, stop = build_buttons(TAB)
+        with gr.Column(elem_classes="ldm-picture"):
+            status, stage = build_stage(TAB, native)
+        with gr.Column(elem_classes="ldm-more"):
+            examples = build_examples(tuple(picture.caption for picture in PICTURES))
+            choices = build_settings(TAB, engine)
+    fields = {"prompt": prompt, "strength": strength, "mask_feather": softness, **choices.fields}
+    form = Form(
+        tab=TAB,
+        fields=fields,
+        size=choices.size,
+        randomise=choices.randomise,
+        generate=generate,
+        stop=stop,
+        status=status,
+        stage=stage,
+        problems=Problems(prompt_problem, source.problem, choices.problem),
+        others=(source.canvas, source.picture),
+    )
+
+    def read(values: Values) -> Request:
+        picture, mask = painted(
+            values[source.picture], read_strokes(values[source.canvas], "mask")
+        )
+        recipe = read_recipe(form, values, pixel_digest(picture), pixel_digest(mask))
+        return Request(recipe, picture, mask)
+
+    def show_mask(values: Values) -> str:
+        try:
+            picture, mask = painted(
+                values[source.picture], read_strokes(values[source.canvas], "mask")
+            )
+            width, height = chosen_size(form, values)
+            return mask_view(picture, mask, (width, height), int(values[softness]))
+        except (ImageError, RecipeError, TypeError):
+            # Nothing to show yet; Generate says what is missing.
+            waiting = values[source.picture] is not None
+            return f"<p>{texts.MASK_READ_EMPTY}</p>" if waiting else ""
+
+    gr.on(
+        [source.canvas.change, softness.release, form.size.change],
+        show_mask,
+        {source.canvas, source.picture, softness, form.size, fields["width"], fields["height"]},
+        mask_shown,
+        preprocess=False,
+        queue=False,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        api_visibility="private",
+    )
+    connect_picture_input(form, source, engine)
+    connect_examples(form, source, engine, PICTURES, examples)
+    connect(form, engine, runs, read)
+    return form

@@ -1,0 +1,193 @@
+"""The visitor's picture as an input: opened from a file or an example, shown on the easel, kept.
+
+The opened picture stays in this visitor's session on the server, exactly as `open_image` read it;
+the easel shows a copy and sends back strokes alone. It does *not* know what becomes of them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import gradio as gr
+from gradio.components import Component
+from PIL import Image
+
+from ldm.engine import Engine
+from ldm.imaging import ImageError, open_image
+from ldm.recipe import LIMITS, RecipeError
+from ldm.ui import texts
+from ldm.ui.controls import (
+    Form,
+    Updates,
+    Values,
+    chosen_size,
+    nearest_size,
+    plain_words,
+    size_value,
+)
+from ldm.ui.easel import MAX_SHEET_SIDE, build_easel, clean_sheet, sheet_over, sheet_size
+from ldm.ui.settings import PROJECT
+
+EXAMPLES = PROJECT / "assets" / "examples"
+FIELD = "init_image"
+KEPT_SIDE = 2048  # pixels: no model takes more, and a session should stay light
+
+
+@dataclass(frozen=True)
+class Example:
+    """What one button brings: a caption, a picture, and for inpainting a mask (RGBA strokes)."""
+
+    caption: str
+    picture: Path
+    strength: float
+    strokes: Path | None = None
+
+
+@dataclass(frozen=True)
+class PictureInput:
+    """The easel, what lies on it, and the line under it."""
+
+    canvas: gr.HTML
+    picture: gr.State  # PIL RGB, or None
+    open: gr.UploadButton
+    new: gr.Button
+    note: gr.HTML
+    problem: gr.HTML
+
+
+def _kept(image: Image.Image, notes: tuple[str, ...]) -> tuple[Image.Image, tuple[str, ...]]:
+    """The picture at a size that is worth keeping."""
+    if max(image.size) <= KEPT_SIDE:
+        return image, notes
+    reduced = image.copy()
+    reduced.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
+    return reduced, (*notes, texts.reduced(*reduced.size))
+
+
+def picture_outputs(form: Form, source: PictureInput) -> list[Component]:
+    """What `picture_updates` sets."""
+    return [source.picture, source.canvas, form.size, *form.problems.clear()]
+
+
+def picture_updates(
+    form: Form, source: PictureInput, engine: Engine, model: str, image: Image.Image
+) -> Updates:
+    """`image` on the easel without strokes, and the model's size of the nearest shape chosen."""
+    return {
+        source.picture: image,
+        source.canvas: sheet_over(image),
+        form.size: size_value(*nearest_size(engine, model, image.size)),
+        **form.problems.clear(),
+    }
+
+
+def build_picture_input(tab: str, masking: bool, size: tuple[int, int]) -> PictureInput:
+    """The easel with its buttons; a sheet is blank and of the shape `size` at first."""
+    canvas = build_easel(f"{tab}-easel", masking, *sheet_size(*size))
+    with gr.Row(elem_classes="ldm-under"):
+        opening = gr.UploadButton(
+            texts.OPEN_PICTURE, file_types=["image"], size="sm", elem_id=f"{tab}-easel-open"
+        )
+        new = gr.Button(
+            texts.NEW_SHEET, size="sm", visible=not masking, elem_id=f"{tab}-easel-new"
+        )
+    note = gr.HTML("", elem_classes="ldm-note", elem_id=f"{tab}-note")
+    problem = gr.HTML("", elem_classes="ldm-slot")
+    return PictureInput(canvas, gr.State(None), opening, new, note, problem)
+
+
+def connect_picture_input(form: Form, source: PictureInput, engine: Engine) -> None:
+    """Opening a file, a new sheet, and a blank sheet that takes the shape of the chosen size."""
+    model = form.fields["model"]
+    sides = {form.size, form.fields["width"], form.fields["height"]}
+
+    def open_file(path: str, chosen_model: str) -> Updates:
+        try:
+            opened = open_image(path, FIELD)
+        except ImageError as error:
+            return form.problems.show(form.tab, FIELD, plain_words(error))
+        image, notes = _kept(opened.image, opened.notes)
+        return {
+            **picture_updates(form, source, engine, chosen_model, image),
+            source.note: texts.opened(*opened.image.size, notes),
+        }
+
+    def blank(values: Values) -> tuple[int, int]:
+        """The sheet for the chosen size; Generate says what is wrong with an unusable one."""
+        try:
+            width, height = chosen_size(form, values)
+            usable = all(LIMITS["width"].minimum <= side <= MAX_SHEET_SIDE for side in (width, height))
+        except (RecipeError, TypeError):
+            usable = False
+        return sheet_size(width, height) if usable else engine.defaults(values[model]).native_size
+
+    def reshape(values: Values) -> Updates:
+        now = values[source.canvas]
+        size = blank(values)
+        if values[source.picture] is not None or size == (now["width"], now["height"]):
+            return {source.canvas: gr.skip()}
+        return {source.canvas: {**clean_sheet(*size), "strokes": now["strokes"]}}
+
+    def new_sheet(values: Values) -> Updates:
+        return {source.canvas: clean_sheet(*blank(values)), source.picture: None, source.note: ""}
+
+    source.open.upload(
+        open_file,
+        [source.open, model],
+        [*picture_outputs(form, source), source.note],
+        concurrency_limit=None,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    source.new.click(
+        new_sheet,
+        sides | {model},
+        [source.canvas, source.picture, source.note],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    gr.on(
+        [component.change for component in (form.size, form.fields["width"], form.fields["height"])],
+        reshape,
+        sides | {model, source.canvas, source.picture},
+        source.canvas,
+        preprocess=False,
+        queue=False,
+        show_progress="hidden",
+        trigger_mode="always_last",
+        api_visibility="private",
+    )
+
+
+def connect_examples(
+    form: Form,
+    source: PictureInput,
+    engine: Engine,
+    examples: Sequence[Example],
+    buttons: Sequence[gr.Button],
+) -> None:
+    """Each button brings its example's caption, picture, strength and mask."""
+    model, prompt, strength = (form.fields[name] for name in ("model", "prompt", "strength"))
+
+    def bring(example: Example, chosen_model: str) -> Updates:
+        image = open_image(example.picture, FIELD).image
+        strokes = Image.open(example.strokes).convert("RGBA") if example.strokes else None
+        return {
+            **picture_updates(form, source, engine, chosen_model, image),
+            source.canvas: sheet_over(image, strokes),
+            source.note: "",
+            prompt: example.caption,
+            strength: example.strength,
+        }
+
+    for button, example in zip(buttons, examples, strict=True):
+        button.click(
+            partial(bring, example),
+            model,
+            [*picture_outputs(form, source), source.note, prompt, strength],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )

@@ -1,0 +1,55 @@
+"""The tab *Text to image*: a caption, and a picture of it."""
+
+import json
+
+import gradio as gr
+
+from ldm.engine import Engine
+from ldm.ui import texts
+from ldm.ui.controls import (
+    Form,
+    Problems,
+    Values,
+    build_buttons,
+    build_examples,
+    build_prompt,
+    build_settings,
+    build_stage,
+    read_recipe,
+)
+from ldm.ui.handlers import Request, Runs, connect
+
+TAB = "text_to_image"
+
+
+def build_text_to_image(engine: Engine, runs: Runs) -> Form:
+    """The tab's components and what its buttons do."""
+    native = engine.defaults(engine.names()[0]).native_size
+    with gr.Tab(texts.TEXT_TAB, id=TAB), gr.Column(elem_classes="ldm-tab ldm-two"):
+        with gr.Column(elem_classes="ldm-ask"):
+            prompt, prompt_problem = build_prompt(TAB, texts.PROMPT, texts.TEXT_EXAMPLES[0])
+            generate, stop = build_buttons(TAB)
+        with gr.Column(elem_classes="ldm-picture"):
+            status, stage = build_stage(TAB, native)
+        with gr.Column(elem_classes="ldm-more"):
+            examples = build_examples(texts.TEXT_EXAMPLES)
+            choices = build_settings(TAB, engine)
+    form = Form(
+        tab=TAB,
+        fields={"prompt": prompt, **choices.fields},
+        size=choices.size,
+        randomise=choices.randomise,
+        generate=generate,
+        stop=stop,
+        status=status,
+        stage=stage,
+        problems=Problems(prompt_problem, None, choices.problem),
+    )
+
+    def read(values: Values) -> Request:
+        return Request(read_recipe(form, values))
+
+    for button, caption in zip(examples, texts.TEXT_EXAMPLES, strict=True):
+        button.click(fn=None, outputs=prompt, js=f"() => {json.dumps(caption)}")
+    connect(form, engine, runs, read)
+    return form

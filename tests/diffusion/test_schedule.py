@@ -1,0 +1,276 @@
+"""Betas against the papers' formulas; timesteps and sigmas against diffusers' scheduler classes."""
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+
+from ldm.diffusion.samplers import SAMPLERS
+from ldm.diffusion.schedule import RAMPS, SCHEDULES, NoiseSchedule, Spacing, truncated
+
+pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+STABLE_DIFFUSION: dict[str, Any] = {
+    "num_train_timesteps": 1000,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+}
+SPACINGS: list[Spacing] = ["leading", "linspace", "trailing"]
+CLASSES = {
+    "ddim": DDIMScheduler,
+    "euler": EulerDiscreteScheduler,
+    "dpmpp_2m": DPMSolverMultistepScheduler,
+}
+
+
+def schedule_of(**settings: Any) -> NoiseSchedule:
+    return NoiseSchedule.from_config({**STABLE_DIFFUSION, **settings})
+
+
+# --- betas ---
+
+
+def test_linear_betas() -> None:
+    """Ho et al.: from 1e-4 to 0.02 in T = 1000; diffusers' default where a config is silent."""
+    survived, expected = 1.0, []
+    for t in range(1000):
+        survived *= 1 - (1e-4 + (0.02 - 1e-4) * t / 999)
+        expected.append(survived)
+    # 1e-12: a thousand float64 products.
+    np.testing.assert_allclose(NoiseSchedule.from_config({}).alphas_cumprod, expected, rtol=1e-12)
+
+
+def test_scaled_linear_betas_have_stable_diffusions_sigmas() -> None:
+    """The range every Stable Diffusion tool lists: 0.0292 to 14.6146."""
+    sigmas = schedule_of().trained_sigmas
+    assert len(sigmas) == 1000
+    assert sigmas[0].item() == pytest.approx(0.0292, abs=5e-5)
+    assert sigmas[-1].item() == pytest.approx(14.6146, abs=5e-5)
+
+
+def test_cosine_betas() -> None:
+    """Nichol & Dhariwal, eq. 17: alphas_cumprod is f(t) / f(0) until a beta would pass 0.999."""
+
+    def f(t: float) -> float:
+        return math.cos((t / 1000 + 0.008) / 1.008 * math.pi / 2) ** 2
+
+    found = schedule_of(beta_schedule="squaredcos_cap_v2").alphas_cumprod.tolist()
+    expected = [f(t) / f(0) for t in range(1, 1000)]
+    np.testing.assert_allclose(found[:999], expected, rtol=1e-9)
+    assert found[999] == pytest.approx(found[998] * 0.001, rel=1e-9)
+
+
+def test_trained_betas() -> None:
+    schedule = NoiseSchedule.from_config({"trained_betas": [0.1, 0.2, 0.5]})
+    np.testing.assert_allclose(schedule.alphas_cumprod, [0.9, 0.72, 0.36], rtol=1e-15)
+
+
+def test_zero_terminal_snr() -> None:
+    """Lin et al., algorithm 1: sqrt(alphas_cumprod) keeps its first value and shifts to 0."""
+    before = schedule_of().alphas_cumprod.sqrt().tolist()
+    after = schedule_of(rescale_betas_zero_snr=True).alphas_cumprod
+    first, last = before[0], before[-1]
+    expected = [((a - last) * first / (first - last)) ** 2 for a in before]
+    np.testing.assert_allclose(after[:-1], expected[:-1], rtol=1e-12)
+    assert after[-1].item() == 2**-24
+    assert schedule_of(rescale_betas_zero_snr=True).trained_sigmas[-1].item() == pytest.approx(4096)
+
+
+# --- levels ---
+
+
+@pytest.mark.parametrize("offset", [0, 1])
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("sampler", list(CLASSES))
+def test_timesteps_equal_the_reference(sampler: str, spacing: Spacing, offset: int) -> None:
+    """1 to 1000 steps: the same timesteps, or a refusal where the reference's are no run."""
+    scheduler = CLASSES[sampler](**STABLE_DIFFUSION, timestep_spacing=spacing, steps_offset=offset)
+    schedule = schedule_of(timestep_spacing=spacing, steps_offset=offset)
+    grid, refused = SAMPLERS[sampler].grid, []
+    for steps in [*range(1, 151), *range(151, 998, 11), 998, 999, 1000]:
+        scheduler.set_timesteps(steps)
+        expected = scheduler.timesteps.float()
+        if spacing == "trailing":
+            # Rounding gives the reference one more timestep, -1, for some numbers of steps.
+            expected = expected[:steps]
+        if expected[0] > 999 or (expected.diff() >= 0).any():
+            refused.append(steps)
+            with pytest.raises(ValueError, match=f"num_inference_steps: got {steps}, allowed:"):
+                schedule.sigmas(steps, grid=grid)
+            continue
+        sigmas = schedule.sigmas(steps, grid=grid)
+        assert len(sigmas) == steps + 1
+        found = schedule.timestep(sigmas[:-1])
+        # Between two timesteps sigma is interpolated, by the reference too, and `timestep` goes
+        # back in log sigma: equal on the grid, some thousandths off between.
+        whole = expected == expected.round()
+        assert torch.equal(found[whole], expected[whole])
+        assert ((found - expected).abs() < 0.04).all()
+    # Room for n timesteps, for one more where intervals are counted, and for the offset.
+    needed = (sampler == "dpmpp_2m" and spacing != "trailing") + (spacing == "leading" and offset)
+    assert refused == [998, 999, 1000][3 - needed :]
+
+
+@pytest.mark.parametrize("spacing", SPACINGS)
+@pytest.mark.parametrize("snr", [False, True])
+@pytest.mark.parametrize("name", list(SCHEDULES))
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m"])
+def test_sigmas_equal_the_reference(sampler: str, name: str, snr: bool, spacing: Spacing) -> None:
+    settings = {"rescale_betas_zero_snr": snr, "timestep_spacing": spacing, "steps_offset": 1}
+    scheduler = CLASSES[sampler](**STABLE_DIFFUSION, **settings, use_karras_sigmas=name == "karras")
+    schedule = schedule_of(**settings)
+    for steps in (1, 2, 7, 20, 50, 150):
+        scheduler.set_timesteps(steps)
+        found = schedule.sigmas(steps, name, grid=SAMPLERS[sampler].grid)
+        assert found.dtype == torch.float64
+        assert (found.diff() < 0).all()
+        # 5e-4: near the terminal level the reference rescales in float32, and takes the
+        # difference of two roots known to 6e-8 when they are 1e-4 apart.
+        np.testing.assert_allclose(found, scheduler.sigmas, rtol=5e-4 if snr else 2e-5)
+
+
+def test_karras_schedule() -> None:
+    """Eq. 5 of 2206.00364, at the value of sigma_max and sigma_min its authors use."""
+    found = RAMPS["karras"](80.0, 0.002, 18)
+    root_max, root_min = 80 ** (1 / 7), 0.002 ** (1 / 7)
+    expected = [(root_max + i / 17 * (root_min - root_max)) ** 7 for i in range(18)]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_the_last_level() -> None:
+    """set_alpha_to_one speaks to DDIM and final_sigmas_type to the others, as in diffusers."""
+    first = schedule_of().trained_sigmas[0].item()
+
+    def last(sampler: str, **settings: Any) -> float:
+        return schedule_of(**settings).sigmas(10, grid=SAMPLERS[sampler].grid)[-1].item()
+
+    assert last("ddim") == last("euler") == 0
+    assert last("ddim", set_alpha_to_one=False) == first
+    assert last("euler", set_alpha_to_one=False) == 0
+    assert last("ddim", final_sigmas_type="sigma_min") == 0
+    assert last("dpmpp_2m", final_sigmas_type="sigma_min") == first
+
+
+def test_spacing_comes_from_the_call_then_the_checkpoint_then_the_sampler() -> None:
+    def first_timestep(schedule: NoiseSchedule, spacing: Spacing | None, sampler: str) -> float:
+        sigmas = schedule.sigmas(10, spacing=spacing, grid=SAMPLERS[sampler].grid)
+        return schedule.timestep(sigmas[:1]).item()
+
+    silent, leading = schedule_of(), schedule_of(timestep_spacing="leading")
+    assert first_timestep(silent, None, "ddim") == 900
+    assert first_timestep(silent, None, "euler") == 999
+    assert first_timestep(leading, None, "euler") == 900
+    assert first_timestep(leading, "trailing", "euler") == 999
+
+
+# --- timestep(sigma) ---
+
+
+@pytest.mark.parametrize("betas", ["linear", "scaled_linear", "squaredcos_cap_v2"])
+@pytest.mark.parametrize("snr", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_timestep_is_exact_on_the_grid(betas: str, snr: bool, dtype: torch.dtype) -> None:
+    schedule = schedule_of(beta_schedule=betas, rescale_betas_zero_snr=snr)
+    found = schedule.timestep(schedule.trained_sigmas.to(dtype))
+    assert torch.equal(found, torch.arange(1000, dtype=torch.float32))
+
+
+def test_timestep_between_levels_and_beyond() -> None:
+    schedule = schedule_of()
+    s = schedule.trained_sigmas
+    between = torch.stack([s[400] ** 0.75 * s[401] ** 0.25, s[0] / 2, s[-1] * 2, s[0] * 0])
+    found = schedule.timestep(between)
+    torch.testing.assert_close(found, torch.tensor([400.25, 0, 999, 0]), rtol=0, atol=1e-3)
+
+
+# --- image to image ---
+
+
+@pytest.mark.parametrize("steps", [1, 20, 50])
+def test_truncated_keeps_the_steps_the_reference_pipeline_keeps(steps: int) -> None:
+    sigmas = schedule_of().sigmas(steps)
+    for strength in np.linspace(0.01, 1, 100).tolist():
+        kept = min(int(steps * strength), steps)
+        if kept == 0:
+            with pytest.raises(ValueError, match="strength: got"):
+                truncated(sigmas, strength)
+        else:
+            assert torch.equal(truncated(sigmas, strength), sigmas[-kept - 1 :])
+
+
+@pytest.mark.parametrize("strength", [0.0, -0.5, 1.5, math.nan, math.inf])
+def test_strength_out_of_range_is_refused(strength: float) -> None:
+    with pytest.raises(ValueError, match=r"strength: got .*, allowed: 0\.05 to 1 at 20 steps"):
+        truncated(schedule_of().sigmas(20), strength)
+
+
+# --- reading and refusing ---
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1001, 20.0, "20", None])
+def test_steps_out_of_range_are_refused(steps: Any) -> None:
+    with pytest.raises(ValueError, match=r"num_inference_steps: got .*, allowed: 1 to 1000"):
+        schedule_of().sigmas(steps)
+
+
+def test_more_steps_than_timesteps_are_refused() -> None:
+    schedule = schedule_of(num_train_timesteps=50)
+    for spacing in SPACINGS:
+        assert len(schedule.sigmas(50, spacing=spacing)) == 51
+    for spacing in ("leading", "trailing"):
+        with pytest.raises(ValueError, match="num_inference_steps: got 60, allowed: fewer"):
+            schedule.sigmas(60, spacing=spacing)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ValueError, match="schedule: got 'spiral', allowed: uniform, karras"):
+        schedule_of().sigmas(10, "spiral")
+    with pytest.raises(ValueError, match="spacing: got 'odd', allowed: leading"):
+        schedule_of().sigmas(10, spacing=json.loads('"odd"'))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"beta_schedule": "sigmoid"}, "beta_schedule: got 'sigmoid', allowed: 'linear', "),
+        ({"prediction_type": "flow_prediction"}, "prediction_type: got 'flow_prediction'"),
+        ({"timestep_spacing": "log"}, "timestep_spacing: got 'log', allowed: None, 'leading'"),
+        ({"final_sigmas_type": "one"}, "final_sigmas_type: got 'one', allowed: 'zero'"),
+        ({"thresholding": True}, "thresholding: got True, allowed: False"),
+        ({"interpolation_type": "log_linear"}, "interpolation_type: got 'log_linear'"),
+        ({"sigma_max": 700.0}, "sigma_max: got 700.0, allowed: None"),
+        ({"num_train_timesteps": "1000"}, "num_train_timesteps: got '1000', allowed: 2 to"),
+        ({"num_train_timesteps": 99.5}, "num_train_timesteps: got 99.5, allowed: whole"),
+        ({"beta_end": math.nan}, "beta_end: got nan, allowed: 0 to 1"),
+        ({"beta_end": 1.0}, "alphas_cumprod: got .* allowed: descending between 1 and 0"),
+        ({"beta_start": 0, "beta_end": 0}, "alphas_cumprod: got 1 to 1, allowed: descending"),
+        ({"steps_offset": 1000}, "steps_offset: got 1000, allowed: 0 to 999"),
+        ({"steps_offset": True}, "steps_offset: got True, allowed: 0 to 999"),
+        ({"trained_betas": "many"}, "trained_betas: got 'many', allowed: a list of numbers"),
+        ({"trained_betas": [0.1, math.nan]}, "alphas_cumprod: got 0.9 to nan"),
+    ],
+)
+def test_a_config_that_does_not_fit_is_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        schedule_of(**settings)
+
+
+def test_a_saved_scheduler_config_is_read(tmp_path: Any) -> None:
+    """Whatever diffusers writes beside what we read, it changes nothing here."""
+    for cls in CLASSES.values():
+        cls(**STABLE_DIFFUSION, prediction_type="v_prediction", steps_offset=1).save_pretrained(
+            tmp_path
+        )
+        config = json.loads((tmp_path / "scheduler_config.json").read_text())
+        schedule = NoiseSchedule.from_config(config)
+        assert schedule.prediction_type == "v_prediction"
+        assert schedule.timestep_spacing == config["timestep_spacing"]
+        assert schedule.steps_offset == 1
+        assert torch.equal(schedule.alphas_cumprod, schedule_of().alphas_cumprod)
