@@ -10,8 +10,8 @@ import math
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ldm.checkpoints.load import Defaults
     from ldm.pipeline import Event, Result
 
-WRITE_FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 MODEL_CHOOSES = ("num_inference_steps", "guidance_scale", "sampler", "schedule")
 
 
@@ -34,8 +34,8 @@ def note(text: str) -> None:
     print(f"note: {text}", file=sys.stderr)
 
 
-class WriteError(Exception):
-    """A picture was drawn and could not be written; the text is the whole message."""
+class Failed(Exception):
+    """Nothing was wrong with the request, and yet there is no picture; the text says why."""
 
 
 def choose_model(model: str) -> tuple[str, Path]:
@@ -83,7 +83,8 @@ def watch(events: Iterable["Event"], quiet: bool) -> "Result":
 
     from ldm.pipeline import Progress, Result
 
-    with tqdm(unit="step", file=sys.stderr, disable=quiet) as bar:
+    # The delay keeps an empty bar from standing above the error of a run that cannot begin.
+    with tqdm(unit="step", file=sys.stderr, disable=quiet, delay=1e-3) as bar:
         for event in events:
             if isinstance(event, Progress):
                 bar.total = event.steps
@@ -102,7 +103,7 @@ def write_whole(path: Path, content: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise WriteError(f"{path} was not written: {error.strerror}") from error
+        raise Failed(f"{path} was not written: {error.strerror}") from error
 
 
 def write_pictures(result: "Result", output: Path) -> None:
@@ -125,41 +126,44 @@ def note_differences(request: Request, png: bytes) -> None:
             note(f"{request.redrawn} was made with {key} {made}, not {now}: pictures may differ")
 
 
-def one_line(error: Exception) -> str:
-    return "; ".join(line.strip() for line in str(error).splitlines())
+@contextmanager
+def plain_words() -> Iterator[None]:
+    """Errors of models and of drawing, as errors of the command line."""
+    from ldm.checkpoints.load import CheckpointError
+    from ldm.pipeline import DrawingError
+
+    try:
+        yield
+    except CheckpointError as error:
+        lines = [line.strip() for line in str(error).splitlines()]
+        raise Refused(f"--model: {'; '.join(lines)}") from error
+    except DrawingError as error:
+        raise Failed(str(error)) from error
 
 
 def draw(request: Request) -> None:
-    from ldm.checkpoints.load import CheckpointError
     from ldm.engine import Engine
 
-    try:
-        model, folder = choose_model(request.model)
-        no_previews = int(LIMITS["num_inference_steps"].maximum) + 1
-        with closing(Engine({model: folder}, preview_every=no_previews)) as engine:
-            recipe = complete(request, model, engine.defaults(model))
-            with closing(engine.run(recipe, request.init_image, request.mask)) as events:
-                for text in request.notes:
-                    note(text)
-                result = watch(events, request.quiet)
-    except CheckpointError as error:
-        raise Refused(f"--model: {one_line(error)}") from error
+    model, folder = choose_model(request.model)
+    no_previews = int(LIMITS["num_inference_steps"].maximum) + 1
+    # Leaving the engine, by Ctrl+C too, ends the run within one step.
+    with Engine({model: folder}, preview_every=no_previews) as engine:
+        recipe = complete(request, model, engine.defaults(model))
+        events = engine.run(recipe, request.init_image, request.mask)
+        for text in request.notes:
+            note(text)
+        result = watch(events, request.quiet)
     write_pictures(result, request.output)
     if not request.quiet:
         note_differences(request, result.pictures[0].png)
 
 
 def list_models() -> None:
-    from ldm.checkpoints.load import CheckpointError
     from ldm.engine import Engine, find_models
 
-    with closing(Engine(find_models())) as engine:
+    with Engine(find_models()) as engine:
         for name in engine.names():
-            try:
-                defaults = engine.defaults(name)
-            except CheckpointError as error:
-                print(f"{name}  cannot be used: {one_line(error)}")
-                continue
+            defaults = engine.defaults(name)
             width, height = defaults.native_size
             steps = f"{defaults.num_inference_steps} steps of {defaults.sampler}"
             print(f"{name}  {defaults.title}, {width}x{height}, {steps}, {defaults.licence}")
@@ -167,10 +171,12 @@ def list_models() -> None:
 
 def run(arguments: Sequence[str] | None) -> None:
     options = make_parser().parse_args(arguments)
-    if options.list_models:
-        list_models()
-        return
-    draw(read_request(options))
+    request = None if options.list_models else read_request(options)
+    with plain_words():
+        if request is None:
+            list_models()
+        else:
+            draw(request)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -181,9 +187,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return INTERRUPTED
-    except WriteError as error:
+    except Failed as error:
         print(f"error: {error}", file=sys.stderr)
-        return WRITE_FAILED
+        return FAILED
     except Refused as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT

@@ -1,9 +1,9 @@
 """The engine: owns the loaded models and one thread that draws every live request.
 
-Requests that agree on model, latent shape and context length share each U-Net call, whatever their steps,
-samplers, guidance and seeds; a newcomer joins at the next step, and whoever stops leaves at once.
-Callers get a stream of events, from plain Python (`run`) or from async code (`stream`). Nothing here
-knows of pages or HTTP.
+Requests that agree on model, latent shape and context length share each U-Net call, whatever their
+steps, samplers, guidance and seeds; a newcomer joins at the next step, and whoever stops leaves at
+once. Callers get a stream of events, from plain Python (`run`) or from async code (`stream`).
+Nothing here knows of pages or HTTP.
 """
 
 import asyncio
@@ -43,7 +43,9 @@ class EngineBusy(RuntimeError):
     def __init__(self, waiting: int, seconds: float | None) -> None:
         self.waiting, self.seconds = waiting, seconds
         again = f" Please try again in about {seconds:.0f} seconds." if seconds else ""
-        super().__init__(f"{waiting} requests are waiting already, which is all this machine takes.{again}")
+        super().__init__(
+            f"{waiting} requests are waiting already, which is all this machine takes.{again}"
+        )
 
 
 class EngineClosed(RuntimeError):
@@ -62,7 +64,9 @@ def find_models(extra: Sequence[Path] = ()) -> dict[str, Path]:
 
 @dataclass(eq=False)
 class Ticket:
-    """A submitted request. deliver: takes an event, or the error that ended the request; any thread."""
+    """A submitted request. deliver: takes an event, or the error that ended the request; any
+    thread.
+    """
 
     recipe: Recipe
     init_image: Image.Image | None
@@ -77,8 +81,8 @@ class Ticket:
 class Engine:
     """Draws recipes on the models it was given, many at once.
 
-    models: name -> folder; the first is the default. device, dtype: chosen by what the machine has where None.
-    max_rows: pictures drawn together; max_waiting: requests that may wait beside them.
+    models: name -> folder; the first is the default. device, dtype: chosen by what the machine has
+    where None. max_rows: pictures drawn together; max_waiting: requests that may wait beside them.
     Thread safe. `close` ends it; so does leaving a `with` block.
     """
 
@@ -93,7 +97,9 @@ class Engine:
         max_waiting: int = 100,
     ) -> None:
         if not models:
-            raise CheckpointError("models", "none", f"at least one model folder, such as those in {MODELS}")
+            raise CheckpointError(
+                "models", "none", f"at least one model folder, such as those in {MODELS}"
+            )
         self.models = dict(models)
         self.device, self.dtype = device, dtype
         self.preview_every, self.max_rows, self.max_waiting = preview_every, max_rows, max_waiting
@@ -142,7 +148,9 @@ class Engine:
 
     def max_pixels(self, model: str) -> int:
         """Width times height may be this much on this machine."""
-        return self._max_pixels or MAX_PIXELS.get(self.checkpoint(model).device.type, MAX_PIXELS["cpu"])
+        return self._max_pixels or MAX_PIXELS.get(
+            self.checkpoint(model).device.type, MAX_PIXELS["cpu"]
+        )
 
     # --- requests ---
 
@@ -156,8 +164,9 @@ class Engine:
         """Draw a recipe. Events come as they happen, `Result` last; closing the iterator cancels.
 
         init_image: RGB, mask: L of its size, white where to repaint. visitor: whose request it is.
-        Raises at once: RecipeError, ImageError or CheckpointError for what cannot be drawn, EngineBusy when the
-        queue is full. Raises later, in place of `Result`: what went wrong while drawing.
+        Raises at once: RecipeError, ImageError or CheckpointError for what cannot be drawn,
+        EngineBusy when the queue is full. Raises later, in place of `Result`: what went wrong while
+        drawing.
         """
         inbox: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
         ticket = self._submit(recipe, init_image, mask, visitor, inbox.put)
@@ -206,7 +215,9 @@ class Engine:
         finally:
             # Cancelled while still submitting: the ticket is dropped as soon as there is one.
             submitting.add_done_callback(
-                lambda done: None if done.cancelled() or done.exception() else self._cancel(done.result())
+                lambda done: (
+                    None if done.cancelled() or done.exception() else self._cancel(done.result())
+                )
             )
 
     def close(self) -> None:
@@ -248,7 +259,9 @@ class Engine:
     # --- waiting (all with the lock held) ---
 
     def _wait_at(self, position: int) -> float | None:
-        """Seconds until the request with `position` others before it starts; rows end one after another."""
+        """Seconds until the request with `position` others before it starts; rows end one after
+        another.
+        """
         if self._seconds_a_row is None:
             return None
         ahead = [*self._active, *itertools.islice(self._waiting, position)]
@@ -312,7 +325,7 @@ class Engine:
             self._active.remove(ticket)
 
     def _round(self) -> None:
-        """One evaluation for every live request, in as few U-Net calls as there are kinds of rows."""
+        """One evaluation for every live request; rows of one kind share a U-Net call."""
         kinds: dict[tuple[object, ...], list[Ticket]] = defaultdict(list)
         for ticket in list(self._active):
             if ticket.cancelled.is_set():
@@ -330,7 +343,8 @@ class Engine:
         try:
             advance(requests[0].checkpoint, rows)
         except Exception as error:
-            # Rows of a failed call have not moved, so each request can be tried alone; the one at fault fails.
+            # Rows of a failed call have not moved, so each request can be tried alone; the one at
+            # fault fails.
             if len(tickets) == 1:
                 self._end(tickets[0], error)
                 return
@@ -355,4 +369,6 @@ class Engine:
 
     def _learn(self, seconds_a_row: float) -> None:
         before = self._seconds_a_row
-        self._seconds_a_row = seconds_a_row if before is None else 0.8 * before + 0.2 * seconds_a_row
+        self._seconds_a_row = (
+            seconds_a_row if before is None else 0.8 * before + 0.2 * seconds_a_row
+        )

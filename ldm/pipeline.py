@@ -1,10 +1,10 @@
 """From a recipe to pictures: encode, prepare, denoise, decode, for every task in one loop.
 
-The tasks differ in where a row's latents start, at which noise level, what is blended into each prediction, and
-how the picture is finished; the loop is the same. Work is done by the row, one row a picture: rows of many
-requests can share one U-Net call (`advance`), each with its own step, sampler, noise level, guidance and
-random numbers. `run` drives one request alone. This module does not know of threads, queues or
-visitors.
+The tasks differ in where a row's latents start, at which noise level, what is blended into each
+prediction, and how the picture is finished; the loop is the same. Work is done by the row, one row
+a picture: rows of many requests can share one U-Net call (`advance`), each with its own step,
+sampler, noise level, guidance and random numbers. `run` drives one request alone. This module does
+not know of threads, queues or visitors.
 """
 
 import hashlib
@@ -128,7 +128,9 @@ def check_pictures(
             raise RecipeError(field, "a picture", f"nothing, for the task {recipe.task}")
         digest = imaging.pixel_digest(image) if image is not None else ""
         if getattr(recipe, field) not in ("", digest):
-            raise RecipeError(field, f"pixels {digest[:12]}", f"those of {getattr(recipe, field)[:12]}")
+            raise RecipeError(
+                field, f"pixels {digest[:12]}", f"those of {getattr(recipe, field)[:12]}"
+            )
         digests[field] = digest
     return replace(recipe, **digests)
 
@@ -140,10 +142,10 @@ def check_pictures(
 class Row:
     """One picture on its way: its sampler, where that stands, and what the model is told.
 
-    x (1, C, h, w) float32 on the model's device, sigma: what the sampler wants denoised next; x0: the last answer.
-    conditional, unconditional (1, L, D): the prompt's states and the negative prompt's (None
-    without guidance). original (1, C, h, w) and repaint (1, 1, h, w) in 0..1: inpainting's
-    latents to keep and where not to keep them.
+    x (1, C, h, w) float32 on the model's device, sigma: what the sampler wants denoised next; x0:
+    the last answer. conditional, unconditional (1, L, D): the prompt's states and the negative
+    prompt's (None without guidance). original (1, C, h, w) and repaint (1, 1, h, w) in 0..1:
+    inpainting's latents to keep and where not to keep them.
     """
 
     recipe: Recipe
@@ -191,8 +193,8 @@ def prepare(
 ) -> list[Row]:
     """The rows of a request, one for each of its pictures, standing at their first step.
 
-    init_image: RGB; mask: L of the same size. Both are brought to the recipe's size by covering it and cropping.
-    Raises ValueError (of ldm.imaging or ldm.diffusion) that names the field.
+    init_image: RGB; mask: L of the same size. Both are brought to the recipe's size by covering it
+    and cropping. Raises ValueError (of ldm.imaging or ldm.diffusion) that names the field.
     """
     texts = [recipe.prompt, recipe.negative_prompt]
     states = checkpoint.text_encoder.encode(texts)
@@ -260,31 +262,28 @@ def start_at(sigmas: Tensor, recipe: Recipe) -> Tensor:
 def advance(checkpoint: Checkpoint, rows: Sequence[Row]) -> None:
     """One model evaluation for every row, in one U-Net call, and one move of each row's sampler.
 
-    The rows' latents must have one shape and their contexts one length. A row with guidance takes two
-    places in the call, one without takes one.
+    The rows' latents must have one shape and their contexts one length. A row with guidance takes
+    two places in the call, one without takes one.
     """
-    guided = [row for row in rows if row.unconditional is not None]
-    both = [*rows, *guided]
+    negatives = [row.unconditional for row in rows if row.unconditional is not None]
+    guided = [index for index, row in enumerate(rows) if row.unconditional is not None]
     x = torch.cat([row.x for row in rows])
     sigma = torch.tensor([row.sigma for row in rows], dtype=torch.float64)
-    doubled = torch.cat([row.x for row in both])
-    sigmas = torch.tensor([row.sigma for row in both], dtype=torch.float64)
-    context = torch.cat(
-        [row.conditional for row in rows] + [row.unconditional for row in guided]  # type: ignore[misc]
-    )
-    sample = scale_input(doubled, sigmas).to(checkpoint.dtype)
-    timesteps = checkpoint.noise_schedule.timestep(sigmas).to(checkpoint.device)
-    output = checkpoint.unet(sample, timesteps, context.to(checkpoint.dtype)).float()
+    sample = scale_input(x, sigma).to(checkpoint.dtype)
+    timesteps = checkpoint.noise_schedule.timestep(sigma).to(checkpoint.device)
+    context = torch.cat([row.conditional for row in rows] + negatives).to(checkpoint.dtype)
+    output = checkpoint.unet(
+        torch.cat([sample, sample[guided]]), torch.cat([timesteps, timesteps[guided]]), context
+    ).float()
 
     conditional, unconditional = output[: len(rows)], output[len(rows) :]
     if guided:
-        places = [index for index, row in enumerate(rows) if row.unconditional is not None]
-        conditional = conditional.clone()
-        conditional[places] = combine(
+        recipes = [rows[index].recipe for index in guided]
+        conditional[guided] = combine(
             unconditional,
-            conditional[places],
-            torch.tensor([row.recipe.guidance_scale for row in guided]),
-            torch.tensor([row.recipe.guidance_rescale for row in guided]),
+            conditional[guided],
+            torch.tensor([recipe.guidance_scale for recipe in recipes]),
+            torch.tensor([recipe.guidance_rescale for recipe in recipes]),
         )
     x0 = to_x0(conditional, x, sigma, checkpoint.noise_schedule.prediction_type)
     for index, row in enumerate(rows):
@@ -296,10 +295,11 @@ def advance(checkpoint: Checkpoint, rows: Sequence[Row]) -> None:
 
 @torch.no_grad()
 def decode(checkpoint: Checkpoint, latents: Tensor) -> Tensor:
-    """Pictures (B, 3, H, W) of latents (B, C, h, w); what is not finite is decoded again in float32.
+    """Pictures (B, 3, H, W) of latents (B, C, h, w); what is not finite is decoded again in
+    float32.
 
-    Half precision overflows in some autoencoders (a black picture elsewhere). Raises DrawingError if float32 does
-    not help.
+    Half precision overflows in some autoencoders (a black picture elsewhere). Raises DrawingError
+    if float32 does not help.
     """
     decoded = checkpoint.vae.decode(latents).float()
     if decoded.isfinite().all():
@@ -310,7 +310,10 @@ def decode(checkpoint: Checkpoint, latents: Tensor) -> Tensor:
     finally:
         checkpoint.vae.to(dtype)
     if not decoded.isfinite().all():
-        raise DrawingError("the model put out numbers that are no picture; another seed or a lower guidance may help")
+        raise DrawingError(
+            "the model put out numbers that are no picture; "
+            "another seed or a lower guidance may help"
+        )
     return decoded
 
 
@@ -353,7 +356,8 @@ def colour_fields() -> Tensor:
 def linear_preview(checkpoint: Checkpoint) -> Tensor:
     """A map (C + 1, 3) from a latent cell (and a constant) to its mean colour, fitted to the VAE.
 
-    Least squares on smooth pictures that the VAE itself encodes; a fraction of a second, once a model.
+    Least squares on smooth pictures that the VAE itself encodes; a fraction of a second, once a
+    model.
     """
     pictures = colour_fields().to(checkpoint.device)
     latents = checkpoint.vae.encode(pictures).float()

@@ -51,7 +51,7 @@ def _marks(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         alpha = image.convert("RGBA").getchannel("A")
         low, high = alpha.getextrema()
-        if low != high:
+        if low != high or high == 0:  # wholly transparent means nothing is painted
             return alpha
     return to_rgb(image)[0].convert("L")
 

@@ -1,11 +1,11 @@
 """The embedded model's autoencoder: residual blocks on patches beside a linear shortcut.
 
-An `AutoencoderKL` spends most of its time in normalisation at full resolution. This one folds
-4x4 pixels into channels first, so that all its convolutions are wide and at low resolution, which is
+An `AutoencoderKL` spends most of its time in normalisation at full resolution. This one folds 4x4
+pixels into channels first, so that all its convolutions are wide and at low resolution, which is
 what CPUs do well: a 256 x 256 picture decodes several times faster. A linear map from every whole
-8x8 patch to the latent channels (and back) stands beside the convolutions; training starts it at the
-leading principal directions of the pictures' patches, with the convolutional branch at zero, so that
-the first step is already as good as PCA.
+8x8 patch to the latent channels (and back) stands beside the convolutions; training starts it at
+the leading principal directions of the pictures' patches, with the convolutional branch at zero, so
+that the first step is already as good as PCA.
 
 Latents leave `encode` with zero mean and unit variance per channel (`latents_mean`, `latents_std`
 of the config); no other module scales them. The module knows nothing of diffusion.
@@ -40,7 +40,9 @@ class PatchAutoencoderConfig:
         known = {field.name for field in fields(cls)}
         unknown = sorted(key for key in config if key not in known and not key.startswith("_"))
         if unknown:
-            raise ValueError(f"vae/config.json: got unknown keys {unknown}, allowed: {sorted(known)}")
+            raise ValueError(
+                f"vae/config.json: got unknown keys {unknown}, allowed: {sorted(known)}"
+            )
         values = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in config.items()
@@ -113,7 +115,9 @@ class Decoder(nn.Module):
 
 
 class PatchAutoencoder(nn.Module):
-    """Pictures (B, 3, H, W) in [-1, 1] to latents (B, C, H/8, W/8) and back; H and W divisible by 8."""
+    """Pictures (B, 3, H, W) in [-1, 1] to latents (B, C, H/8, W/8) and back; H and W divisible by
+    8.
+    """
 
     factor = 8
 
@@ -134,8 +138,9 @@ class PatchAutoencoder(nn.Module):
         return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None]
 
     def encode(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Latents (B, C, H/8, W/8) of unit variance. Deterministic: there is no posterior to sample,
-        so `generator`, which an `AutoencoderKL` takes here, has nothing to do."""
+        """Latents (B, C, H/8, W/8) of unit variance. Deterministic: there is no posterior to
+        sample, so `generator`, which an `AutoencoderKL` takes here, has nothing to do.
+        """
         del generator
         raw = self.encoder(images.to(self.encoder.out.weight.dtype))
         mean = self.statistic(self.config.latents_mean, raw)
@@ -154,13 +159,19 @@ def principal_patches(images: Tensor, channels: int) -> tuple[Tensor, Tensor, Te
     images: (N, 3, H, W) in [-1, 1]. Returns directions (channels, 3, 8, 8) of unit length, the mean
     patch (3, 8, 8) and the standard deviation along each direction (channels,), in float32.
     """
-    patches = F.unfold(images.float(), 8, stride=8).transpose(1, 2).reshape(-1, images.shape[1] * 64)
+    patches = (
+        F.unfold(images.float(), 8, stride=8).transpose(1, 2).reshape(-1, images.shape[1] * 64)
+    )
     mean = patches.mean(0)
     covariance = (patches - mean).T @ (patches - mean) / len(patches)
     values, vectors = torch.linalg.eigh(covariance.double())
     leading = vectors.flip(1)[:, :channels].T.float()
     shape = (images.shape[1], 8, 8)
-    return leading.reshape(channels, *shape), mean.reshape(shape), values.flip(0)[:channels].sqrt().float()
+    return (
+        leading.reshape(channels, *shape),
+        mean.reshape(shape),
+        values.flip(0)[:channels].sqrt().float(),
+    )
 
 
 @torch.no_grad()

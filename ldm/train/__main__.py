@@ -1,7 +1,7 @@
 """`python -m ldm.train STAGE`: draw, tokenizer, autoencoder, diffusion, export, or all in turn.
 
-Everything but the export goes to --folder (git-ignored), where each stage continues what it finds. Training
-stages run under `accelerate launch` on one or many processes; without it, on one.
+Everything but the export goes to --folder (git-ignored), where each stage continues what it finds.
+Training stages run under `accelerate launch` on one or many processes; without it, on one.
 """
 
 import argparse
@@ -23,14 +23,26 @@ STAGES = ("draw", "tokenizer", "autoencoder", "diffusion", "export")
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m ldm.train", description=__doc__)
     parser.add_argument("stage", choices=(*STAGES, "all"))
-    parser.add_argument("--folder", type=Path, default=Path(".train"), help="where the training's state is kept")
-    parser.add_argument("--out", type=Path, default=Path("assets/models/vignette"), help="where export writes")
-    parser.add_argument("--drawings", type=int, default=30_000, help="pictures to draw for training")
-    parser.add_argument("--size", type=int, default=128, help="side of the pictures the U-Net learns, in pixels")
-    parser.add_argument("--minutes", type=float, default=60.0, help="how long a training stage goes on")
+    parser.add_argument(
+        "--folder", type=Path, default=Path(".train"), help="where the training's state is kept"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("assets/models/vignette"), help="where export writes"
+    )
+    parser.add_argument(
+        "--drawings", type=int, default=30_000, help="pictures to draw for training"
+    )
+    parser.add_argument(
+        "--size", type=int, default=128, help="side of the pictures the U-Net learns, in pixels"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="how long a training stage goes on"
+    )
     parser.add_argument("--batch-size", type=int, default=0, help="per process; 0: the stage's own")
     parser.add_argument("--learning-rate", type=float, default=0.0, help="0: the stage's own")
-    parser.add_argument("--smoke", action="store_true", help="tiny and quick: proves that the chain works")
+    parser.add_argument(
+        "--smoke", action="store_true", help="tiny and quick: proves that the chain works"
+    )
     return parser.parse_args(arguments)
 
 
@@ -43,13 +55,9 @@ class Run:
         self.drawing_size = 256
         self.max_steps = 4 if options.smoke else None
         self.count = 8 if options.smoke else options.drawings
-        self.drawings_folder = self.folder / "drawings" / f"{self.drawing_size}-{data.drawing_version()}"
-
-    def chosen(self, **defaults: float) -> dict[str, float]:
-        """Training settings given on the command line, else `defaults`."""
-        given = {"batch_size": self.options.batch_size, "learning_rate": self.options.learning_rate}
-        settings = {name: given.get(name) or value for name, value in defaults.items()}
-        return {**settings, "minutes": self.options.minutes}
+        self.drawings_folder = (
+            self.folder / "drawings" / f"{self.drawing_size}-{data.drawing_version()}"
+        )
 
     def drawings(self) -> Drawings:
         return Drawings(self.drawings_folder)
@@ -70,20 +78,33 @@ class Run:
             save_vocabulary(train_tokenizer(self.drawings().captions), self.folder / "tokenizer")
 
     def vae(self) -> PatchAutoencoder:
-        return autoencoder.trained(self.folder / "autoencoder", self.drawings(), PatchAutoencoderConfig())
+        return autoencoder.trained(
+            self.folder / "autoencoder", self.drawings(), PatchAutoencoderConfig()
+        )
 
     def autoencoder(self) -> None:
-        settings = self.chosen(batch_size=2 if self.options.smoke else 8, learning_rate=5e-4)
-        training = autoencoder.AutoencoderTraining(**settings, max_steps=self.max_steps)
+        training = autoencoder.AutoencoderTraining(
+            batch_size=self.options.batch_size or (2 if self.options.smoke else 8),
+            learning_rate=self.options.learning_rate or 5e-4,
+            minutes=self.options.minutes,
+            max_steps=self.max_steps,
+        )
         autoencoder.train(
-            self.drawings(), self.held_out(), self.folder / "autoencoder", PatchAutoencoderConfig(),
-            training, Accelerator(),
+            self.drawings(),
+            self.held_out(),
+            self.folder / "autoencoder",
+            PatchAutoencoderConfig(),
+            training,
+            Accelerator(),
         )
 
     def diffusion(self) -> None:
-        settings = self.chosen(batch_size=4 if self.options.smoke else 32, learning_rate=1e-3)
         training = diffusion.DiffusionTraining(
-            size=self.options.size, **settings, max_steps=self.max_steps
+            size=self.options.size,
+            batch_size=self.options.batch_size or (4 if self.options.smoke else 48),
+            learning_rate=self.options.learning_rate or 1e-3,
+            minutes=self.options.minutes,
+            max_steps=self.max_steps,
         )
         accelerator = Accelerator()
         tokenizer = self.tokenizer_files()
@@ -110,7 +131,7 @@ class Run:
             "schedule": "uniform",
             "licence": "Apache-2.0",
         }
-        export(self.options.out, self.vae(), unet, text_encoder, tokenizer, defaults)
+        export(self.options.out, self.vae(), unet, text_encoder, tokenizer, side, defaults)
 
 
 def main() -> None:

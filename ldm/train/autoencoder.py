@@ -1,10 +1,10 @@
 """Training of the embedded model's autoencoder.
 
 Loss on random crops: L1, squared error and L1 of the finite differences (which a blurred picture
-fails). Two things are done for the U-Net that will learn these latents: the decoder sees latents with
-noise on them, so that it forgives small errors, and some latents are halved in size and must decode to the
-halved picture, so that latents stay picture-like (the equivariance regularisation of Kouzelis et al.
-2025, arXiv 2502.09509).
+fails). Two things are done for the U-Net that will learn these latents: the decoder sees latents
+with noise on them, so that it forgives small errors, and some latents are halved in size and must
+decode to the halved picture, so that latents stay picture-like (the equivariance regularisation of
+Kouzelis et al. 2025, arXiv 2502.09509).
 """
 
 import json
@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from torch import Tensor
+from torch import Tensor, nn
 
 from ldm.models.patch_autoencoder import (
     PatchAutoencoder,
@@ -53,8 +53,11 @@ def reconstruction_loss(decoded: Tensor, images: Tensor) -> Tensor:
     return loss
 
 
-def random_crops(drawings: Drawings, training: AutoencoderTraining, generator: torch.Generator) -> Tensor:
+def random_crops(
+    drawings: Drawings, training: AutoencoderTraining, generator: torch.Generator
+) -> Tensor:
     """(batch_size, 3, crop, crop) in [-1, 1]; a third of them from pictures at half size."""
+
     def draw(high: int) -> int:
         return int(torch.randint(high, (), generator=generator))
 
@@ -64,7 +67,11 @@ def random_crops(drawings: Drawings, training: AutoencoderTraining, generator: t
         scale = 2 if array.shape[0] >= 2 * training.crop and draw(3) == 0 else 1
         span = training.crop * scale
         top, left = draw(array.shape[0] - span + 1), draw(array.shape[1] - span + 1)
-        crop = torch.from_numpy(array[top : top + span, left : left + span].copy()).permute(2, 0, 1).float()
+        crop = (
+            torch.from_numpy(array[top : top + span, left : left + span].copy())
+            .permute(2, 0, 1)
+            .float()
+        )
         if scale == 2:
             crop = F.avg_pool2d(crop, 2)
         if draw(2):
@@ -75,7 +82,7 @@ def random_crops(drawings: Drawings, training: AutoencoderTraining, generator: t
 
 @torch.no_grad()
 def evaluate(model: PatchAutoencoder, pictures: Tensor) -> dict[str, float]:
-    """PSNR in dB (mean over pictures) and the share of the gradients' energy that decoding loses."""
+    """PSNR in dB (mean over pictures) and the share of the gradients' energy that is lost."""
     psnr, kept, energy = 0.0, 0.0, 0.0
     for picture in pictures.split(1):
         decoded = model.decode(model.encode(picture)).float().clamp(-1, 1)
@@ -90,7 +97,10 @@ def evaluate(model: PatchAutoencoder, pictures: Tensor) -> dict[str, float]:
 def measure_latents(model: PatchAutoencoder, pictures: Sequence[Tensor]) -> PatchAutoencoderConfig:
     """The config with the latents' mean and standard deviation as found on `pictures` (batches)."""
     raw = torch.cat(
-        [model.encoder(batch.to(model.encoder.out.weight.dtype)).float().cpu() for batch in pictures]
+        [
+            model.encoder(batch.to(model.encoder.out.weight.dtype)).float().cpu()
+            for batch in pictures
+        ]
     )
     raw = raw.transpose(0, 1).flatten(1)
     return replace(
@@ -101,8 +111,13 @@ def measure_latents(model: PatchAutoencoder, pictures: Sequence[Tensor]) -> Patc
 
 
 def train(
-    drawings: Drawings, held_out: Drawings, folder: Path, config: PatchAutoencoderConfig,
-    training: AutoencoderTraining, accelerator: Accelerator, start: PatchAutoencoder | None = None,
+    drawings: Drawings,
+    held_out: Drawings,
+    folder: Path,
+    config: PatchAutoencoderConfig,
+    training: AutoencoderTraining,
+    accelerator: Accelerator,
+    start: PatchAutoencoder | None = None,
 ) -> None:
     """Train for `training.minutes` more, from `folder`'s state, else from `start`, else from PCA.
 
@@ -111,14 +126,19 @@ def train(
     torch.manual_seed(training.seed)
     model = start or PatchAutoencoder(config)
     if start is None:
-        start_from_principal_patches(model, drawings.pictures(list(range(0, len(drawings), 100))[:64]))
-    model = model.to(accelerator.device, torch.bfloat16, memory_format=torch.channels_last)
+        start_from_principal_patches(
+            model, drawings.pictures(list(range(0, len(drawings), 100))[:64])
+        )
+    model = model.to(accelerator.device, torch.bfloat16)
+    nn.utils.convert_conv2d_weight_memory_format(model, torch.channels_last)
     weights = MasterWeights({"vae": model}, accelerator, training.learning_rate)
     progress = Progress(folder, weights, training.batch_size, training.minutes, accelerator)
     test = held_out.pictures(list(range(min(48, len(held_out))))).to(accelerator.device)
 
     for step in progress.steps(max_steps=training.max_steps):
-        generator = torch.Generator().manual_seed(hash((training.seed, step, accelerator.process_index)))
+        generator = torch.Generator().manual_seed(
+            hash((training.seed, step, accelerator.process_index))
+        )
         images = random_crops(drawings, training, generator).to(accelerator.device)
         latents = model.encoder(images.bfloat16().contiguous(memory_format=torch.channels_last))
         flat = latents.float().transpose(0, 1).flatten(1)
@@ -134,12 +154,16 @@ def train(
         progress.measure(loss=loss.item(), gradient_norm=norm)
         if step % 500 == 499 and accelerator.is_main_process:
             weights.publish(weights.ema)
-            print({name: round(value, 3) for name, value in evaluate(model, test).items()}, flush=True)
+            print(
+                {name: round(value, 3) for name, value in evaluate(model, test).items()}, flush=True
+            )
             weights.publish(weights.flat)
 
 
 def trained(folder: Path, drawings: Drawings, config: PatchAutoencoderConfig) -> PatchAutoencoder:
-    """The EMA weights in `folder` as a float32 autoencoder whose latents are normalised on `drawings`."""
+    """The EMA weights in `folder` as a float32 autoencoder whose latents are normalised on
+    `drawings`.
+    """
     model = PatchAutoencoder(config)
     weights = MasterWeights({"vae": model}, Accelerator(cpu=True), 0.0)
     weights.load(folder / "state.safetensors")

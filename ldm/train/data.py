@@ -1,16 +1,18 @@
 """Drawings on disk: shards of pictures and captions, and the latents made from them.
 
-A shard holds SHARD pictures of consecutive seeds as one uint8 array (SHARD, size, size, 3) with a JSON
-list of captions beside it. Shards are drawn by several processes, written under a temporary name
-and renamed, so an interrupted run continues where it stopped. Their folder is named after the source of the
-drawing code: a changed brush never mixes with old pictures.
+A shard holds SHARD pictures of consecutive seeds as one uint8 array (SHARD, size, size, 3) with a
+JSON list of captions beside it. Shards are drawn by several processes, written under a temporary
+name and renamed, so an interrupted run continues where it stopped. Their folder is named after the
+source of the drawing code: a changed brush never mixes with old pictures.
 """
 
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from torch import Tensor
@@ -30,7 +32,7 @@ def drawing_version() -> str:
     return digest.hexdigest()[:8]
 
 
-def write_atomically(path: Path, write) -> None:  # noqa: ANN001 - a callable taking the open file
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with temporary.open("wb") as file:
         write(file)
@@ -70,11 +72,12 @@ def draw(folder: Path, count: int, size: int, first_seed: int = 0, processes: in
 
 
 class Drawings:
-    """All training shards of a folder, memory-mapped: `pictures(indices)` reads only what is asked."""
+    """All shards of a folder, memory-mapped: `pictures(indices)` reads only what is asked."""
 
     def __init__(self, folder: Path, held_out: bool = False) -> None:
         paths = [
-            path for path in sorted(folder.glob("*.npy"))
+            path
+            for path in sorted(folder.glob("*.npy"))
             if (int(path.stem) >= HELD_OUT_SEEDS) == held_out
         ]
         if not paths:

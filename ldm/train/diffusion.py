@@ -1,8 +1,9 @@
 """Training of the embedded model's U-Net and text encoder on latents kept on disk.
 
-Velocity prediction (Salimans & Ho 2022, arXiv 2202.00512) over a scaled-linear schedule rescaled to zero
-terminal SNR (Lin et al. 2023, arXiv 2305.08891). The text encoder learns beside the U-Net from scratch.
-A tenth of the captions is dropped, for classifier-free guidance (Ho & Salimans 2022, arXiv 2207.12598).
+Velocity prediction (Salimans & Ho 2022, arXiv 2202.00512) over a scaled-linear schedule rescaled to
+zero terminal SNR (Lin et al. 2023, arXiv 2305.08891). The text encoder learns beside the U-Net from
+scratch. A tenth of the captions is dropped, for classifier-free guidance (Ho & Salimans 2022, arXiv
+2207.12598).
 """
 
 import hashlib
@@ -80,8 +81,11 @@ def build(tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel
     unet = UNet2DConditionModel(UNetConfig.from_dict(UNET))
     nn.init.zeros_(unet.conv_out.weight)
     config = CLIPTextConfig(
-        **TEXT, vocab_size=len(tokenizer), bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id,
+        **TEXT,
+        vocab_size=len(tokenizer),
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
         attn_implementation="eager",  # the fused kernel's backward is slow on CPUs in bf16
     )
     return unet, CLIPTextModel(config)
@@ -90,7 +94,11 @@ def build(tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel
 def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
     """(len(captions), CONTEXT) int64, padded and cut."""
     encoded = tokenizer(
-        list(captions), padding="max_length", truncation=True, max_length=CONTEXT, return_tensors="np"
+        list(captions),
+        padding="max_length",
+        truncation=True,
+        max_length=CONTEXT,
+        return_tensors="np",
     )
     return torch.from_numpy(np.asarray(encoded["input_ids"], np.int64))
 
@@ -99,7 +107,8 @@ def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
 def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder: Path) -> Tensor:
     """Latents of all drawings at `size` pixels, (N, C, size/8, size/8) float16, kept in `folder`.
 
-    The file's name holds a digest of the autoencoder and of the captions, so that neither is mixed up.
+    The file's name holds a digest of the autoencoder and of the captions, so that neither is mixed
+    up.
     """
     digest = hashlib.sha256(json.dumps(drawings.captions).encode())
     for parameter in vae.parameters():
@@ -107,7 +116,8 @@ def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder
     path = folder / f"latents-{size}-{digest.hexdigest()[:8]}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        compute = vae.to(torch.bfloat16, memory_format=torch.channels_last)
+        compute = vae.to(torch.bfloat16)
+        nn.utils.convert_conv2d_weight_memory_format(compute, torch.channels_last)
         pieces = []
         for start in range(0, len(drawings), 32):
             pictures = drawings.pictures(list(range(start, min(start + 32, len(drawings)))))
@@ -128,8 +138,13 @@ def velocity(latents: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> tuple[Te
 
 
 def train(
-    latents: Tensor, tokens: Tensor, empty: Tensor, tokenizer: CLIPTokenizer, folder: Path,
-    training: DiffusionTraining, accelerator: Accelerator,
+    latents: Tensor,
+    tokens: Tensor,
+    empty: Tensor,
+    tokenizer: CLIPTokenizer,
+    folder: Path,
+    training: DiffusionTraining,
+    accelerator: Accelerator,
     start: tuple[UNet2DConditionModel, CLIPTextModel] | None = None,
 ) -> None:
     """Train for `training.minutes` more, from `folder`'s state, else from `start`, else anew.
@@ -139,15 +154,20 @@ def train(
     torch.manual_seed(training.seed)
     device = accelerator.device
     unet, text_encoder = start or build(tokenizer)
-    unet = unet.to(device, torch.bfloat16, memory_format=torch.channels_last).train()
+    unet = unet.to(device, torch.bfloat16).train()
+    nn.utils.convert_conv2d_weight_memory_format(unet, torch.channels_last)
     text_encoder = text_encoder.to(device, torch.bfloat16).train()
-    weights = MasterWeights({"unet": unet, "text_encoder": text_encoder}, accelerator, training.learning_rate)
+    weights = MasterWeights(
+        {"unet": unet, "text_encoder": text_encoder}, accelerator, training.learning_rate
+    )
     progress = Progress(folder, weights, training.batch_size, training.minutes, accelerator)
     schedule = NoiseSchedule.from_config(SCHEDULER)
     alphas = schedule.alphas_cumprod.float()
     count = training.batch_size
     for step in progress.steps(max_steps=training.max_steps):
-        generator = torch.Generator().manual_seed(hash((training.seed, step, accelerator.process_index)))
+        generator = torch.Generator().manual_seed(
+            hash((training.seed, step, accelerator.process_index))
+        )
         chosen = torch.randint(len(latents), (count,), generator=generator)
         x0 = latents[chosen].float()
         noise = torch.randn(x0.shape, generator=generator)
@@ -160,14 +180,15 @@ def train(
         noisy, target = velocity(x0, noise, alphas[timesteps])
 
         states = text_encoder(captions.to(device)).last_hidden_state
-        noisy = noisy.to(device, torch.bfloat16, memory_format=torch.channels_last)
+        noisy = noisy.to(device, torch.bfloat16).contiguous(memory_format=torch.channels_last)
         predicted = unet(noisy, timesteps.to(device), states).float()
         losses = (predicted - target.to(device)).square().mean((1, 2, 3))
         losses.mean().backward()
         norm = weights.step()
         quarters = losses.detach().cpu().chunk(4)  # strata are in order: low noise first
         progress.measure(
-            loss=float(losses.mean()), gradient_norm=norm,
+            loss=float(losses.mean()),
+            gradient_norm=norm,
             **{f"loss_q{i}": float(part.mean()) for i, part in enumerate(quarters)},
         )
 
@@ -175,7 +196,9 @@ def train(
 def trained(folder: Path, tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     """The EMA weights in `folder`, as float32 modules."""
     unet, text_encoder = build(tokenizer)
-    weights = MasterWeights({"unet": unet, "text_encoder": text_encoder}, Accelerator(cpu=True), 0.0)
+    weights = MasterWeights(
+        {"unet": unet, "text_encoder": text_encoder}, Accelerator(cpu=True), 0.0
+    )
     weights.load(folder / "state.safetensors")
     weights.publish(weights.ema)
     return unet.eval().requires_grad_(False), text_encoder.eval().requires_grad_(False)

@@ -1,4 +1,6 @@
-"""Writing a model folder in diffusers layout: what ships in assets/ is written here and nowhere else."""
+"""Writing a model folder in diffusers layout: what ships in assets/ is written here and nowhere
+else.
+"""
 
 import json
 from pathlib import Path
@@ -12,6 +14,7 @@ from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.models.unet import UNet2DConditionModel
 from ldm.train.autoencoder import config_json
 from ldm.train.diffusion import SCHEDULER, UNET
+from ldm.train.tokenizer import learned_merges
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
@@ -29,7 +32,8 @@ INDEX = {
 def save_module(module: nn.Module, path: Path, dtype: torch.dtype = torch.bfloat16) -> None:
     """Weights in bf16, whose range is float32's: nothing overflows that did not in training."""
     tensors = {
-        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in module.state_dict().items()
+        name: tensor.detach().to("cpu", dtype).contiguous()
+        for name, tensor in module.state_dict().items()
     }
     save_file(tensors, path, {"format": "pt"})
 
@@ -37,15 +41,20 @@ def save_module(module: nn.Module, path: Path, dtype: torch.dtype = torch.bfloat
 def save_vocabulary(tokenizer: CLIPTokenizer, folder: Path) -> None:
     """tokenizer.json for today's transformers, vocab.json and merges.txt for every other reader."""
     tokenizer.save_pretrained(folder)
-    model = json.loads((folder / "tokenizer.json").read_text())["model"]
-    (folder / "vocab.json").write_text(json.dumps(model["vocab"], ensure_ascii=False))
-    merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
-    (folder / "merges.txt").write_text("#version: 0.2\n" + "\n".join(merges) + "\n")
+    vocabulary = json.dumps(tokenizer.get_vocab(), ensure_ascii=False)
+    (folder / "vocab.json").write_text(vocabulary)
+    merges = learned_merges(tokenizer.backend_tokenizer)
+    (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
 
 
 def export(
-    folder: Path, vae: PatchAutoencoder, unet: UNet2DConditionModel, text_encoder: CLIPTextModel,
-    tokenizer: CLIPTokenizer, defaults: dict[str, object],
+    folder: Path,
+    vae: PatchAutoencoder,
+    unet: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
+    tokenizer: CLIPTokenizer,
+    side: int,
+    defaults: dict[str, object],
 ) -> None:
     """Write the whole model folder. `defaults` is what `ldm.checkpoints.load.Defaults` reads."""
     for part in ("vae", "unet", "text_encoder", "tokenizer", "scheduler"):
@@ -57,7 +66,10 @@ def export(
     write("model_index.json", INDEX)
     write("defaults.json", defaults)
     write("scheduler/scheduler_config.json", SCHEDULER)
-    write("unet/config.json", UNET | {"sample_size": int(str(defaults["native_size"][0])) // vae.factor})
+    write(
+        "unet/config.json",
+        UNET | {"sample_size": side // vae.factor},
+    )
     (folder / "vae" / "config.json").write_text(config_json(vae.config))
     text_encoder.config.architectures = ["CLIPTextModel"]
     text_encoder.config.save_pretrained(folder / "text_encoder")

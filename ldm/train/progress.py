@@ -1,7 +1,7 @@
 """A training run's clock, log and checkpoints: the part every training loop shares.
 
-Each line of `log.csv` is one report: step, seconds of training so far, samples so far, samples per second, and the
-means of what the loop measured since the last line. `plot` draws it.
+Each line of `log.csv` is one report: step, seconds of training so far, samples so far, samples per
+second, and the means of what the loop measured since the last line. `plot` draws it.
 """
 
 import csv
@@ -22,7 +22,12 @@ class Progress:
     """Counts steps, writes the log, saves the weights' state and says when the time is over."""
 
     def __init__(
-        self, folder: Path, weights: MasterWeights, batch_size: int, minutes: float, accelerator: Accelerator
+        self,
+        folder: Path,
+        weights: MasterWeights,
+        batch_size: int,
+        minutes: float,
+        accelerator: Accelerator,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.weights, self.accelerator = folder, weights, accelerator
@@ -40,7 +45,9 @@ class Progress:
             print(text, flush=True)
 
     def steps(self, report_every: int = 20, max_steps: int | None = None) -> Iterator[int]:
-        """Yield the step's number until the minutes are over on the main process (or max_steps are done); then save."""
+        """Yield the step's number until the minutes are over on the main process (or max_steps are
+        done); then save.
+        """
         start = last_report = last_save = time.monotonic()
         before, done, self.sums = self.seconds, 0, {}
         while max_steps is None or done < max_steps:
@@ -79,8 +86,11 @@ class Progress:
         if not self.accelerator.is_main_process:
             return
         row = {
-            "step": self.weights.step_count, "seconds": round(self.seconds), "samples": self.samples,
-            "samples_per_second": round(rate, 2), **{k: f"{v:.5g}" for k, v in means.items()},
+            "step": self.weights.step_count,
+            "seconds": round(self.seconds),
+            "samples": self.samples,
+            "samples_per_second": round(rate, 2),
+            **{k: f"{v:.5g}" for k, v in means.items()},
         }
         path = self.folder / "log.csv"
         new = not path.exists()
@@ -103,7 +113,9 @@ def plot(log: Path, column: str, out: Path, size: tuple[int, int] = (900, 400)) 
     if len(points) < 2:
         raise ValueError(f"{log}: got {len(points)} values of {column!r}, allowed: 2 or more")
     (width, height), margin = size, 50
-    top = sorted(y for _, y in points)[int(len(points) * 0.98)]  # the first steps would flatten the rest
+    top = sorted(y for _, y in points)[
+        int(len(points) * 0.98)
+    ]  # the first steps would flatten the rest
     low, last = min(y for _, y in points), points[-1][0]
     image = Image.new("RGB", size, "white")
     pen = ImageDraw.Draw(image)
@@ -116,5 +128,7 @@ def plot(log: Path, column: str, out: Path, size: tuple[int, int] = (900, 400)) 
     ]
     pen.rectangle((margin, margin, width - margin, height - margin), outline="#bbb")
     pen.line(line, fill="#2a6fdb", width=2)
-    pen.text((margin, 15), f"{column}: {low:.4g} to {top:.4g} over {last:,.0f} samples", fill="black")
+    pen.text(
+        (margin, 15), f"{column}: {low:.4g} to {top:.4g} over {last:,.0f} samples", fill="black"
+    )
     image.save(out)

@@ -1,9 +1,9 @@
 """Master weights: what bf16 training needs beside the modules that compute.
 
 The modules hold weights in the compute type. Here live the float32 masters, their gradients, their
-momentum and their exponential moving average, each one flat vector, so that reduction over processes,
-clipping, averaging and saving are one operation each. Matrices (convolutions flattened to
-(out, in * k * k)) are stepped by Muon, everything else by AdamW. State is kept as safetensors;
+momentum and their exponential moving average, each one flat vector, so that reduction over
+processes, clipping, averaging and saving are one operation each. Matrices (convolutions flattened
+to (out, in * k * k)) are stepped by Muon, everything else by AdamW. State is kept as safetensors;
 nothing is pickled.
 """
 
@@ -19,7 +19,14 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-ADAM_ONLY = ("embedding", "conv_in", "conv_out", "fold_in", ".out.", "linear.")  # first and last layers
+ADAM_ONLY = (
+    "embedding",
+    "conv_in",
+    "conv_out",
+    "fold_in",
+    ".out.",
+    "linear.",
+)  # first and last layers
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
@@ -44,9 +51,9 @@ def orthogonalised(matrices: Tensor, steps: int = 5) -> Tensor:
 class MasterWeights:
     """Float32 masters of `modules`' parameters, their optimizers and EMA.
 
-    learning_rate is AdamW's; Muon's update is scaled to a root mean square of 0.2, AdamW's usual one (Liu et al.
-    2025, arXiv 2502.16982), so one rate serves both. The processes share Muon's work: each
-    orthogonalises its part of the matrices. ema_decay is reached after a warm-up:
+    learning_rate is AdamW's; Muon's update is scaled to a root mean square of 0.2, AdamW's usual
+    one (Liu et al. 2025, arXiv 2502.16982), so one rate serves both. The processes share Muon's
+    work: each orthogonalises its part of the matrices. ema_decay is reached after a warm-up:
     min(ema_decay, (1 + step) / (10 + step)).
     """
 
@@ -91,7 +98,9 @@ class MasterWeights:
         )
 
     def share_of_matrices(self) -> dict[tuple[int, int], list[int]]:
-        """The matrices this process orthogonalises, by shape; heaviest first to the least laden process."""
+        """The matrices this process orthogonalises, by shape; heaviest first to the least laden
+        process.
+        """
         loads = [0.0] * self.accelerator.num_processes
         mine: dict[tuple[int, int], list[int]] = defaultdict(list)
 
@@ -140,7 +149,9 @@ class MasterWeights:
         return norm
 
     def muon_step(self, rate: float) -> None:
-        """Muon with Nesterov momentum: flat -= rate * 0.2 * sqrt(max(rows, columns)) * orthogonalised."""
+        """Muon with Nesterov momentum: flat -= rate * 0.2 * sqrt(max(rows, columns)) *
+        orthogonalised.
+        """
         self.momentum.lerp_(self.gradient, 1 - self.momentum_decay)
         look_ahead = self.gradient.lerp(self.momentum, self.momentum_decay).split(self.sizes)
         change = torch.zeros_like(self.flat)
@@ -171,7 +182,9 @@ class MasterWeights:
             for key, value in self.adamw.state[part].items():
                 tensors[f"adamw.{index}.{key}"] = torch.as_tensor(value)
         metadata = {
-            "step": str(self.step_count), "layout": self.layout(), "extra": json.dumps(dict(extra))
+            "step": str(self.step_count),
+            "layout": self.layout(),
+            "extra": json.dumps(dict(extra)),
         }
         temporary = path.with_suffix(".tmp")
         save_file(tensors, temporary, metadata)
@@ -182,8 +195,14 @@ class MasterWeights:
         with safe_open(path, "pt") as file:
             metadata = file.metadata()
             if metadata["layout"] != self.layout():
-                raise ValueError(f"{path}: got another architecture's state; delete it to start anew")
-            for name, vector in (("flat", self.flat), ("ema", self.ema), ("momentum", self.momentum)):
+                raise ValueError(
+                    f"{path}: got another architecture's state; delete it to start anew"
+                )
+            for name, vector in (
+                ("flat", self.flat),
+                ("ema", self.ema),
+                ("momentum", self.momentum),
+            ):
                 vector.copy_(file.get_tensor(name))
             kept: dict[int, dict[str, Tensor]] = defaultdict(dict)
             for name in file.keys():  # noqa: SIM118 - a safetensors file is no mapping

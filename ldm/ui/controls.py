@@ -6,8 +6,10 @@ from `texts`. It does *not* run anything: `handlers` does.
 
 import html
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -205,11 +207,16 @@ def build_stage(tab: str, size: tuple[int, int]) -> tuple[gr.HTML, gr.HTML]:
     return status, stage
 
 
-def build_examples(captions: tuple[str, ...]) -> list[gr.Button]:
-    """A heading and one button a caption; the tab says what each brings."""
+def build_examples(
+    captions: Sequence[str], pictures: Sequence[Path | None] = ()
+) -> list[gr.Button]:
+    """A heading and one button a caption (and picture); the tab says what each brings."""
     gr.HTML(f"<h2>{texts.EXAMPLES}</h2>", elem_classes="ldm-heading")
     with gr.Row(elem_classes="ldm-chips"):
-        return [gr.Button(caption, size="sm", elem_classes="ldm-chip") for caption in captions]
+        return [
+            gr.Button(caption, size="sm", icon=picture, elem_classes="ldm-chip")
+            for caption, picture in zip_longest(captions, pictures)
+        ]
 
 
 @dataclass(frozen=True)
@@ -222,16 +229,33 @@ class Choices:
     problem: gr.HTML
 
 
-def _build_size(tab: str, engine: Engine, model: str) -> tuple[gr.Dropdown, gr.Number, gr.Number]:
-    native = engine.defaults(model).native_size
-    size = gr.Dropdown(
-        size_choices(engine, model),
-        value=size_value(*native),
-        label=texts.SIZE,
+def _dropdown(
+    tab: str, name: str, title: str, choices: Sequence[tuple[str, str | int]], value: str | int
+) -> gr.Dropdown:
+    return gr.Dropdown(
+        choices,
+        value=value,
+        label=title,
         filterable=False,
-        elem_id=f"{tab}-size",
-        elem_classes="ldm-size",
+        min_width=100,
+        elem_id=f"{tab}-{name}",
     )
+
+
+def _build_size(
+    tab: str, engine: Engine, model: str
+) -> tuple[gr.Dropdown, gr.Number, gr.Number, gr.Dropdown]:
+    """Size, width, height, and beside the size how many pictures."""
+    native = engine.defaults(model).native_size
+    counts = LIMITS["num_images"]
+    numbers = range(int(counts.minimum), int(counts.maximum) + 1)
+    with gr.Row(elem_classes="ldm-pair ldm-size-row"):
+        size = _dropdown(
+            tab, "size", texts.SIZE, size_choices(engine, model), size_value(*native)
+        )
+        num_images = _dropdown(
+            tab, "num_images", texts.NUM_IMAGES, [(str(n), n) for n in numbers], numbers[0]
+        )
     with gr.Row(visible=False, elem_classes="ldm-pair") as own:
         width = gr.Number(native[0], label=texts.WIDTH, min_width=80, elem_id=f"{tab}-width")
         height = gr.Number(native[1], label=texts.HEIGHT, min_width=80, elem_id=f"{tab}-height")
@@ -243,7 +267,7 @@ def _build_size(tab: str, engine: Engine, model: str) -> tuple[gr.Dropdown, gr.N
         show_progress="hidden",
         api_visibility="private",
     )
-    return size, width, height
+    return size, width, height, num_images
 
 
 def _build_model(tab: str, engine: Engine) -> gr.Dropdown:
@@ -276,8 +300,7 @@ def build_settings(tab: str, engine: Engine) -> Choices:
     start = engine.defaults(names[0])
     problem = gr.HTML(NO_PROBLEM, elem_classes="ldm-slot")
     model = _build_model(tab, engine)
-    size, width, height = _build_size(tab, engine, names[0])
-    num_images = _slider(tab, "num_images", texts.NUM_IMAGES, 1)
+    size, width, height, num_images = _build_size(tab, engine, names[0])
     with gr.Accordion(texts.SETTINGS, open=False, elem_classes="ldm-settings"):
         negative = gr.Textbox(
             value="",
@@ -298,22 +321,10 @@ def build_settings(tab: str, engine: Engine) -> Choices:
             tab, "guidance_rescale", texts.GUIDANCE_RESCALE, 0, texts.GUIDANCE_RESCALE_INFO
         )
         with gr.Row(elem_classes="ldm-pair"):
-            sampler = gr.Dropdown(
-                [(sampler.title, name) for name, sampler in SAMPLERS.items()],
-                value=start.sampler,
-                label=texts.SAMPLER,
-                min_width=120,
-                filterable=False,
-                elem_id=f"{tab}-sampler",
-            )
-            schedule = gr.Dropdown(
-                [(title, name) for name, title in SCHEDULES.items()],
-                value=start.schedule,
-                label=texts.SCHEDULE,
-                min_width=120,
-                filterable=False,
-                elem_id=f"{tab}-schedule",
-            )
+            samplers = [(sampler.title, name) for name, sampler in SAMPLERS.items()]
+            schedules = [(title, name) for name, title in SCHEDULES.items()]
+            sampler = _dropdown(tab, "sampler", texts.SAMPLER, samplers, start.sampler)
+            schedule = _dropdown(tab, "schedule", texts.SCHEDULE, schedules, start.schedule)
 
     def take_defaults(chosen: str) -> Updates:
         new = engine.defaults(chosen)

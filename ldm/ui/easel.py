@@ -80,16 +80,17 @@ def _markup(masking: bool) -> str:
     history = _button("undo", texts.UNDO) + _button("redo", texts.REDO)
     history += _button("invert", texts.INVERT) if masking else ""
     history += _button("clear", texts.CLEAR_MASK if masking else texts.CLEAR_SKETCH)
+    heading = texts.MASK_TITLE if masking else texts.SKETCH_TITLE
     title = texts.MASK_CANVAS if masking else texts.SKETCH_CANVAS
-    hint = texts.DROP_HERE if masking else ""
+    hint = texts.DROP_HERE if masking else texts.DRAW_HERE
     return (
-        f'<div class="ldm-easel" data-masking="{str(masking).lower()}">'
-        f'<div class="tools"><div role="group">{tools}</div>{_sizes()}'
-        f'<div role="group" class="history">{history}</div></div>'
-        f"{'' if masking else _colours()}"
+        f'<div class="ldm-easel" data-masking="{str(masking).lower()}"><h2>{heading}</h2>'
         f'<div class="sheet"><canvas class="picture"></canvas>'
         f'<canvas class="strokes" role="img" aria-label="{title}"></canvas>'
-        f'<p class="hint">{hint}</p></div></div>'
+        f'<p class="hint">{hint}</p></div>'
+        f'<div class="tools"><div role="group">{tools}</div>{_sizes()}'
+        f'<div role="group" class="history">{history}</div></div>'
+        f"{'' if masking else _colours()}</div>"
     )
 
 

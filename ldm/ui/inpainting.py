@@ -116,7 +116,9 @@ def build_inpainting(engine: Engine, runs: Runs) -> Form:
         with gr.Column(elem_classes="ldm-picture"):
             status, stage = build_stage(TAB, native)
         with gr.Column(elem_classes="ldm-more"):
-            examples = build_examples(tuple(picture.caption for picture in PICTURES))
+            examples = build_examples(
+                [example.caption for example in PICTURES], [example.picture for example in PICTURES]
+            )
             choices = build_settings(TAB, engine)
     fields = {"prompt": prompt, "strength": strength, "mask_feather": softness, **choices.fields}
     form = Form(

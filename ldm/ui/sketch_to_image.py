@@ -66,7 +66,9 @@ def build_sketch_to_image(engine: Engine, runs: Runs) -> Form:
         with gr.Column(elem_classes="ldm-picture"):
             status, stage = build_stage(TAB, native)
         with gr.Column(elem_classes="ldm-more"):
-            examples = build_examples(tuple(sketch.caption for sketch in SKETCHES))
+            examples = build_examples(
+                [example.caption for example in SKETCHES], [example.picture for example in SKETCHES]
+            )
             choices = build_settings(TAB, engine)
     form = Form(
         tab=TAB,

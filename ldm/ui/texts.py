@@ -66,6 +66,8 @@ INPAINT_STRENGTH_WORDS = (
 )
 
 # The easel
+SKETCH_TITLE = "Your sketch"
+MASK_TITLE = "Your picture"
 SKETCH_CANVAS = "Your sketch: draw with mouse, pen or finger"
 MASK_CANVAS = "Your picture: brush over what should be repainted"
 BRUSH = "Brush"
@@ -95,6 +97,7 @@ COLOURS = (
 OPEN_PICTURE = "Open a picture"
 NEW_SHEET = "New sheet"
 DROP_HERE = "Open a picture, or drop one here"
+DRAW_HERE = "Draw here"
 MASK_READ_EMPTY = "No mask yet: brush over the part that should change."
 
 # The stage

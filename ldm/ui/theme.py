@@ -35,8 +35,9 @@ PINE = colors.Color(
     c900="#0e3d35",
     c950="#062420",
 )
-SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica", "Arial")
-MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "Liberation Mono", "monospace")
+# Each system's own face, nothing fetched; what has none of these has Arial or its twin.
+SANS = ("-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-serif")
+MONO = ("ui-monospace", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
 
 class Calm(gr.themes.Base):
@@ -50,7 +51,7 @@ class Calm(gr.themes.Base):
             spacing_size=sizes.spacing_md,
             radius_size=sizes.radius_md,
             text_size=sizes.text_md,
-            font=[*SANS, "sans-serif"],
+            font=[*SANS],
             font_mono=[*MONO],
         )
         self.name = "calm"

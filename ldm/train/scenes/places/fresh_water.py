@@ -266,8 +266,8 @@ def waterfall(stage: Stage) -> None:
     plain(stage, scaled(CLIFF, 0.8), 0.3)
     _rock_wall(stage, -1, centre - half, top, pool)
     _rock_wall(stage, 1, centre + half, top, pool)
-    white = mix(light.far(WHITE, 0.0), light.horizon, 0.22)
-    blue = mix(light.far((0.56, 0.78, 0.90), 0.05), light.middle, 0.15)
+    white = mix(light.near(WHITE), light.horizon, 0.2)
+    blue = mix(light.near((0.56, 0.78, 0.90)), light.middle, 0.12)
     sheet = curve(
         (centre - half, top + 4),
         (centre - half * 1.05, pool),
