@@ -16,6 +16,7 @@ MAX_WAITING = 64
 def serve(settings: Settings) -> None:
     """Load the models and serve the page until the process is ended."""
     engine = Engine(settings.models)
+    engine.checkpoint(engine.names()[0])  # a model that cannot be used is told now, not to visitors
     demo = build_demo(engine).queue(max_size=MAX_WAITING, default_concurrency_limit=None)
     try:
         demo.launch(

@@ -57,7 +57,7 @@ def choose_model(model: str) -> tuple[str, Path]:
 
 def choose_size(defaults: "Defaults", picture: Image.Image | None) -> tuple[int, int]:
     """The model's own size; with a picture, its size or the nearest shape that the model offers."""
-    native = tuple(defaults.native_size)
+    native = defaults.native_size
     if picture is None:
         return native
 
@@ -66,7 +66,7 @@ def choose_size(defaults: "Defaults", picture: Image.Image | None) -> tuple[int,
         area = math.log(size[0] * size[1] / (native[0] * native[1]))
         return size != picture.size, abs(shape), abs(area)
 
-    return min([native, *map(tuple, defaults.sizes)], key=distance)
+    return min((native, *defaults.sizes), key=distance)
 
 
 def complete(request: Request, model: str, defaults: "Defaults") -> Recipe:

@@ -14,11 +14,12 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from weakref import WeakKeyDictionary
 
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from ldm import __version__, imaging
 from ldm.checkpoints.load import Checkpoint
@@ -344,6 +345,10 @@ def made_with(checkpoint: Checkpoint) -> str:
     )
 
 
+# Dropped with the model they belong to.
+preview_maps: WeakKeyDictionary[nn.Module, Tensor] = WeakKeyDictionary()
+
+
 @cache
 def colour_fields() -> Tensor:
     """Four smooth random pictures (4, 3, 128, 128) in [-1, 1], the same every time."""
@@ -359,12 +364,18 @@ def linear_preview(checkpoint: Checkpoint) -> Tensor:
     Least squares on smooth pictures that the VAE itself encodes; a fraction of a second, once a
     model.
     """
+    known = preview_maps.get(checkpoint.vae)
+    if known is not None:
+        return known
     pictures = colour_fields().to(checkpoint.device)
     latents = checkpoint.vae.encode(pictures).float()
     colours = F.avg_pool2d(pictures, checkpoint.vae.factor)
     inputs = latents.movedim(1, -1).flatten(0, -2)
     inputs = torch.cat([inputs, torch.ones_like(inputs[:, :1])], dim=1)
-    return torch.linalg.lstsq(inputs.cpu(), colours.movedim(1, -1).flatten(0, -2).cpu()).solution
+    targets = colours.movedim(1, -1).flatten(0, -2)
+    found = torch.linalg.lstsq(inputs.cpu(), targets.cpu()).solution
+    preview_maps[checkpoint.vae] = found
+    return found
 
 
 class Request:
@@ -407,7 +418,7 @@ class Request:
         x0 = torch.cat([row.x0 for row in self.rows if row.x0 is not None])
         if isinstance(self.checkpoint.vae, AutoencoderKL):
             # Decoding would cost more than a step: a linear map of each latent cell shows enough.
-            colours = self.checkpoint.preview_map.to(x0)
+            colours = linear_preview(self.checkpoint).to(x0)
             pixels = torch.einsum("bchw,cd->bdhw", x0, colours[:-1]) + colours[-1][:, None, None]
             pixels = F.interpolate(pixels, scale_factor=self.checkpoint.vae.factor, mode="bilinear")
         else:

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-MOST_KEYS_SHOWN = 10
-PICKLES = (".bin", ".ckpt", ".pt", ".pth")
+from ldm.checkpoints.files import MOST_NAMES_SHOWN, CheckpointError
+
 FLOATS: Mapping[str, torch.dtype] = {
     "F16": torch.float16,
     "BF16": torch.bfloat16,
@@ -29,14 +30,6 @@ FLOATS: Mapping[str, torch.dtype] = {
 }
 # Of every tensor the digest reads this many blocks, evenly spread, the first and last included.
 DIGEST_BLOCKS, DIGEST_BLOCK_BYTES = 16, 4096
-
-
-class CheckpointError(ValueError):
-    """A model folder that cannot be used: which file, what came, what is allowed."""
-
-    def __init__(self, path: Path, got: str, allowed: str) -> None:
-        super().__init__(f"{path}: got {got}, allowed: {allowed}")
-        self.path, self.got, self.allowed = path, got, allowed
 
 
 @dataclass(frozen=True)
@@ -48,57 +41,6 @@ class StoredTensor:
     shape: tuple[int, ...]
     start: int  # bytes from the beginning of the file
     end: int
-
-
-def read_json(path: Path) -> dict[str, object]:
-    """The JSON object in a file.
-
-    Raises:
-        CheckpointError: no such file, or something else in it.
-    """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointError(path, "no such file", "a JSON file of that name") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointError(path, f"an unreadable file ({error})", "a JSON object") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(path, f"a JSON {type(values).__name__}", "a JSON object")
-    return values
-
-
-def weight_files(folder: Path, stem: str) -> list[Path]:
-    """The safetensors files of a component: ``{stem}.safetensors``, or what its index lists.
-
-    Raises:
-        CheckpointError: there is neither.
-    """
-    single, index = folder / f"{stem}.safetensors", folder / f"{stem}.safetensors.index.json"
-    if single.is_file():
-        return [single]
-    if index.is_file():
-        weight_map = read_json(index).get("weight_map")
-        if not isinstance(weight_map, dict) or not weight_map:
-            raise CheckpointError(index, "no weight_map", "a weight_map of tensor to file names")
-        names = sorted({str(name) for name in weight_map.values()})
-        for name in names:
-            if Path(name).name != name or not (folder / name).is_file():
-                raise CheckpointError(
-                    index, f"a missing file {name!r}", f"files that lie in {folder}"
-                )
-        return [folder / name for name in names]
-    found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
-    pickles = [name for name in found if name.endswith(PICKLES)]
-    if pickles:
-        raise CheckpointError(
-            folder,
-            f"pickle files alone ({', '.join(pickles)})",
-            f"{single.name}; a pickle can run any program when it is opened, so it is never "
-            "loaded. Take the model's safetensors version, or have the program that wrote it "
-            "save it as safetensors",
-        )
-    shown = ", ".join(found[:MOST_KEYS_SHOWN]) or "nothing"
-    raise CheckpointError(folder, shown, f"{single.name} or {index.name}")
 
 
 def list_tensors(paths: Sequence[Path]) -> dict[str, StoredTensor]:
@@ -142,8 +84,8 @@ def check(module: nn.Module, tensors: Mapping[str, StoredTensor], folder: Path) 
     missing = sorted(wanted.keys() - tensors.keys())
     unexpected = sorted(tensors.keys() - wanted.keys())
     problems = [
-        f"{len(names)} {kind} ({', '.join(names[:MOST_KEYS_SHOWN])}"
-        f"{', ...' if len(names) > MOST_KEYS_SHOWN else ''})"
+        f"{len(names)} {kind} ({', '.join(names[:MOST_NAMES_SHOWN])}"
+        f"{', ...' if len(names) > MOST_NAMES_SHOWN else ''})"
         for kind, names in (("missing", missing), ("unexpected", unexpected))
         if names
     ]
@@ -193,12 +135,59 @@ class Digest:
         return self._hash.hexdigest()[:12]
 
 
-def _read_bytes(file: BinaryIO, stored: StoredTensor, into: Tensor) -> None:
+def fill(
+    module: nn.Module,
+    tensors: Mapping[str, StoredTensor],
+    device: torch.device,
+    dtype: torch.dtype,
+    component: str,
+    digest: Digest,
+) -> None:
+    """Read checked tensors into a module of the meta device and freeze it for inference.
+
+    At no time is more than one tensor in memory twice. ``component`` is the prefix of the names
+    that enter the digest.
+
+    Raises:
+        CheckpointError: a file that cannot be read, or numbers that are NaN or infinite (also:
+            that are infinite in ``dtype``).
+    """
+    scratch = torch.empty(
+        max((stored.end - stored.start for stored in tensors.values()), default=0),
+        dtype=torch.uint8,
+    )
+    state: dict[str, Tensor] = {}
+    with ExitStack() as stack:
+        paths = {stored.path for stored in tensors.values()}
+        files = {path: stack.enter_context(path.open("rb", buffering=0)) for path in paths}
+        for name, stored in sorted(tensors.items()):
+            data = scratch[: stored.end - stored.start]
+            _read(files[stored.path], stored, data)
+            digest.add(f"{component}.{name}", stored, data)
+            value = data.view(FLOATS[stored.dtype]).view(stored.shape)
+            state[name] = value.to(device, dtype, copy=True)
+            _check_finite(name, stored, state[name])
+    module.load_state_dict(state, strict=True, assign=True)
+    module.requires_grad_(False).eval()
+
+
+def _read(file: FileIO, stored: StoredTensor, into: Tensor) -> None:
+    """Fill ``into``, (N,) bytes, from a file; one read may give less than was asked for."""
     file.seek(stored.start)
     view = memoryview(into.numpy())
-    done = 0
-    while done < len(view):
-        count = file.readinto(view[done:])  # type: ignore[attr-defined]
+    while view:
+        count = file.readinto(view)
         if not count:
-            raise CheckpointError(stored.path, "a file cut short while it was read", "the file")
-        done += count
+            raise CheckpointError(stored.path, "a file that became shorter", "the whole file")
+        view = view[count:]
+
+
+def _check_finite(name: str, stored: StoredTensor, value: Tensor) -> None:
+    if not value.numel():
+        return
+    # Several times faster than isfinite().all(); both ends are NaN where any number is.
+    lowest, highest = value.aminmax()
+    if not (lowest.isfinite() and highest.isfinite()):
+        raise CheckpointError(
+            stored.path, f"{name} with NaN or infinity", f"finite numbers of {value.dtype}"
+        )

@@ -86,9 +86,10 @@ def build(tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        attn_implementation="eager",  # the fused kernel's backward is slow on CPUs in bf16
     )
-    return unet, CLIPTextModel(config)
+    text_encoder = CLIPTextModel(config)
+    text_encoder.set_attn_implementation("eager")  # the fused one's backward is slow on CPUs
+    return unet, text_encoder
 
 
 def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:

@@ -8,6 +8,7 @@ single tokens.
 import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import cast
 
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTokenizer
@@ -47,7 +48,9 @@ def train_tokenizer(
     vocabulary = {entry: index for index, entry in enumerate(dict.fromkeys(entries))}
     for special in (BEGIN, END):
         vocabulary[special] = len(vocabulary)
-    return CLIPTokenizer(vocabulary, merges, model_max_length=CONTEXT)
+    pairs = [tuple(merge.split(" ")) for merge in merges]
+    # Annotated as list[str] there, but the tokenizers library takes pairs alone.
+    return CLIPTokenizer(vocabulary, cast(list[str], pairs), model_max_length=CONTEXT)
 
 
 def learned_merges(tokenizer: Tokenizer) -> list[str]:

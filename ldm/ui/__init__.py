@@ -1,1 +1,1 @@
-"""The page: it builds and shows. Nothing here computes pictures, and nothing is loaded at import."""
+"""The page: builds and shows. It computes no pictures, and loads nothing at import."""

@@ -1,133 +1,24 @@
-"""The controls the tabs share, and reading them into a `Recipe`.
+"""The controls the tabs share: caption, buttons, stage, examples and settings.
 
 Owns how a request is asked for; ranges and defaults come from `ldm.recipe` and the engine, texts
-from `texts`. It does *not* run anything: `handlers` does.
+from `texts`. It does *not* read them (`form` does) and runs nothing.
 """
 
-import html
-import secrets
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
 from ldm.diffusion import SAMPLERS, SCHEDULES
 from ldm.engine import Engine
-from ldm.imaging import ImageError
-from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, Recipe, RecipeError
+from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS
 from ldm.ui import texts
+from ldm.ui.form import CUSTOM, NO_PROBLEM, Size, Updates, size_value
 from ldm.ui.stage import empty_stage, status_line
-
-Values = Mapping[Component, Any]  # what the page sends: raw, checked by Recipe alone
-Updates = dict[Component, Any]
-
-CUSTOM = "custom"
-SEEDS = int(LIMITS["seed"].maximum) + 1
-NO_PROBLEM = ""
-SPECIAL_PROBLEMS = {
-    ("prompt", ""): texts.EMPTY_PROMPT,
-}
-
-
-@dataclass(frozen=True)
-class Problems:
-    """Where a tab says what is wrong: beside the caption, the picture or the settings."""
-
-    prompt: gr.HTML
-    picture: gr.HTML | None
-    settings: gr.HTML
-
-    def _beside(self, field: str) -> gr.HTML:
-        if field == "prompt":
-            return self.prompt
-        return self.picture if self.picture and field in ("init_image", "mask") else self.settings
-
-    def clear(self) -> Updates:
-        slots = (self.prompt, self.picture, self.settings)
-        return {slot: NO_PROBLEM for slot in slots if slot is not None}
-
-    def show(self, tab: str, field: str, message: str) -> Updates:
-        """`message` beside `field` (which the page marks), and no other message."""
-        text = html.escape(message)
-        body = f'<p class="ldm-problem" role="alert" data-field="{tab}-{field}">{text}</p>'
-        return {**self.clear(), self._beside(field): body}
-
-
-@dataclass(frozen=True)
-class Form:
-    """The components of one tab; `fields` are those whose value is a field of the recipe."""
-
-    tab: str  # the task's name, and the head of every element's id
-    fields: Mapping[str, Component]
-    size: gr.Dropdown
-    randomise: gr.Checkbox
-    generate: gr.Button
-    stop: gr.Button
-    status: gr.HTML
-    stage: gr.HTML
-    problems: Problems
-    others: tuple[Component, ...] = ()  # what the tab reads besides
-
-    def inputs(self) -> set[Component]:
-        return {*self.fields.values(), self.size, self.randomise, *self.others}
-
-    def outputs(self) -> list[Component]:
-        shown = [self.generate, self.stop, self.status, self.stage, self.fields["seed"]]
-        return [*shown, *self.problems.clear()]
-
-    def ready(self, status: str) -> Updates:
-        """What a tab at rest shows, with `status` as its line."""
-        return {
-            self.generate: gr.update(interactive=True),
-            self.stop: gr.update(interactive=False),
-            self.status: status,
-        }
-
-    def running(self, seed: int) -> Updates:
-        return {
-            self.generate: gr.update(interactive=False),
-            self.stop: gr.update(interactive=True),
-            self.status: status_line(texts.STARTING, 0),
-            self.fields["seed"]: seed,
-            **self.problems.clear(),
-        }
-
-
-def plain_words(error: RecipeError | ImageError) -> str:
-    """`error` for a person: the field's own name, what came and what is allowed."""
-    if isinstance(error, RecipeError) and isinstance(error.got, str):
-        special = SPECIAL_PROBLEMS.get((error.field, error.got.strip()))
-        if special:
-            return special
-    return texts.problem(error.field, str(error).removeprefix(f"{error.field}: "))
-
-
-def chosen_size(form: Form, values: Values) -> tuple[Any, Any]:
-    """(width, height) of the preset, or of the two numbers where the size is custom."""
-    preset = values[form.size]
-    if preset == CUSTOM:
-        return values[form.fields["width"]], values[form.fields["height"]]
-    width, _, height = str(preset).partition("x")
-    if not (width.isdigit() and height.isdigit()):
-        raise RecipeError("width", preset, "one of the sizes in the list")
-    return int(width), int(height)
-
-
-def read_recipe(form: Form, values: Values, init_image: str = "", mask: str = "") -> Recipe:
-    """The request on the page; raises `RecipeError` with the field that cannot be used."""
-    fields = {name: values[component] for name, component in form.fields.items()}
-    fields["width"], fields["height"] = chosen_size(form, values)
-    if values[form.randomise]:
-        fields["seed"] = secrets.randbelow(SEEDS)
-    return Recipe(**fields, task=form.tab, init_image=init_image, mask=mask)
-
-
-def size_value(width: int, height: int) -> str:
-    return f"{width}x{height}"
 
 
 def size_choices(engine: Engine, model: str) -> list[tuple[str, str]]:
@@ -224,7 +115,7 @@ class Choices:
     """What `build_settings` made."""
 
     fields: Mapping[str, Component]
-    size: gr.Dropdown
+    size: Size
     randomise: gr.Checkbox
     problem: gr.HTML
 
@@ -242,15 +133,13 @@ def _dropdown(
     )
 
 
-def _build_size(
-    tab: str, engine: Engine, model: str
-) -> tuple[gr.Dropdown, gr.Number, gr.Number, gr.Dropdown]:
-    """Size, width, height, and beside the size how many pictures."""
+def _build_size(tab: str, engine: Engine, model: str) -> tuple[Size, gr.Dropdown]:
+    """The size, and beside it how many pictures."""
     native = engine.defaults(model).native_size
     counts = LIMITS["num_images"]
     numbers = range(int(counts.minimum), int(counts.maximum) + 1)
     with gr.Row(elem_classes="ldm-pair ldm-size-row"):
-        size = _dropdown(
+        preset = _dropdown(
             tab, "size", texts.SIZE, size_choices(engine, model), size_value(*native)
         )
         num_images = _dropdown(
@@ -259,15 +148,15 @@ def _build_size(
     with gr.Row(visible=False, elem_classes="ldm-pair") as own:
         width = gr.Number(native[0], label=texts.WIDTH, min_width=80, elem_id=f"{tab}-width")
         height = gr.Number(native[1], label=texts.HEIGHT, min_width=80, elem_id=f"{tab}-height")
-    size.change(
+    preset.change(
         lambda chosen: gr.update(visible=chosen == CUSTOM),
-        size,
+        preset,
         own,
         queue=False,
         show_progress="hidden",
         api_visibility="private",
     )
-    return size, width, height, num_images
+    return Size(preset, width, height), num_images
 
 
 def _build_model(tab: str, engine: Engine) -> gr.Dropdown:
@@ -300,7 +189,7 @@ def build_settings(tab: str, engine: Engine) -> Choices:
     start = engine.defaults(names[0])
     problem = gr.HTML(NO_PROBLEM, elem_classes="ldm-slot")
     model = _build_model(tab, engine)
-    size, width, height, num_images = _build_size(tab, engine, names[0])
+    size, num_images = _build_size(tab, engine, names[0])
     with gr.Accordion(texts.SETTINGS, open=False, elem_classes="ldm-settings"):
         negative = gr.Textbox(
             value="",
@@ -329,7 +218,9 @@ def build_settings(tab: str, engine: Engine) -> Choices:
     def take_defaults(chosen: str) -> Updates:
         new = engine.defaults(chosen)
         return {
-            size: gr.update(choices=size_choices(engine, chosen), value=size_value(*new.native_size)),
+            size.preset: gr.update(
+                choices=size_choices(engine, chosen), value=size_value(*new.native_size)
+            ),
             steps: new.num_inference_steps,
             guidance: new.guidance_scale,
             sampler: new.sampler,
@@ -339,15 +230,13 @@ def build_settings(tab: str, engine: Engine) -> Choices:
     model.change(
         take_defaults,
         model,
-        [size, steps, guidance, sampler, schedule],
+        [size.preset, steps, guidance, sampler, schedule],
         queue=False,
         show_progress="hidden",
         api_visibility="private",
     )
     fields = {
         "model": model,
-        "width": width,
-        "height": height,
         "num_images": num_images,
         "negative_prompt": negative,
         "seed": seed,
@@ -366,11 +255,11 @@ def build_strength(
     """Strength, and under it what the chosen strength means."""
     strength = _slider(tab, "strength", texts.STRENGTH, value)
     said = gr.HTML(texts.strength_in_words(value, words), elem_classes="ldm-words")
-    table = [[limit, text] for limit, text in words]
+    table = json.dumps(words)
     strength.change(
         fn=None,
         inputs=strength,
         outputs=said,
-        js=f"(s) => ({table!r}.find(([limit]) => s <= limit) ?? [0, ''])[1]",
+        js=f"(s) => ({table}.find(([limit]) => s <= limit) ?? [0, ''])[1]",
     )
     return strength, said

@@ -31,7 +31,7 @@ MIN_SHEET_SIDE = 512  # pixels of the longer side: smooth lines from here on
 MAX_SHEET_SIDE = 1024
 ICONS = {
     "brush": "M4 20c3 0 5-1 5-4a2.5 2.5 0 0 0-5 0c0 2-1 3-1 3s0 1 1 1Zm6-5L20 4l-9 12",
-    "fill": "M5 12 12 5l7 7-7 7-7-7Zm0 0h14M20 16c1 1.6 1.6 2.6 1.6 3.4a1.6 1.6 0 0 1-3.2 0c0-.8.6-1.8 1.6-3.4Z",
+    "fill": "M4 12l7-7 7 7-7 7-7-7Zm0 0h14m2 3c1 2 1.6 3 1.6 4a1.6 1.6 0 0 1-3.2 0c0-1 .6-2 1.6-4Z",
     "eraser": "m8 19-4-4 9-9 6 6-7 7H8Zm0 0h12M9.5 9.5l6 6",
     "undo": "M8 5 4 9l4 4M4 9h9a6 6 0 0 1 0 12h-3",
     "redo": "m16 5 4 4-4 4m4-4h-9a6 6 0 0 0 0 12h3",

@@ -15,12 +15,12 @@ import gradio as gr
 from PIL import Image
 
 from ldm.checkpoints.load import CheckpointError
-from ldm.engine import Engine, EngineBusy
+from ldm.engine import Engine, EngineBusy, EngineClosed
 from ldm.imaging import ImageError
-from ldm.pipeline import Event, Preview, Progress, Queued, Result
+from ldm.pipeline import DrawingError, Event, Preview, Progress, Queued, Result
 from ldm.recipe import Recipe, RecipeError
 from ldm.ui import texts
-from ldm.ui.controls import Form, Updates, Values, plain_words
+from ldm.ui.form import Form, Updates, Values, plain_words
 from ldm.ui.stage import finished_stage, preview_stage, status_line, waiting_stage
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ def _refused(form: Form, error: Exception) -> Updates:
     if isinstance(error, (RecipeError, ImageError)):
         problem = form.problems.show(form.tab, error.field, plain_words(error))
         return {**form.ready(status_line(texts.NOT_STARTED, problem=True)), **problem}
-    if isinstance(error, (CheckpointError, EngineBusy)):
+    if isinstance(error, (CheckpointError, EngineBusy, EngineClosed, DrawingError)):
         return form.ready(status_line(str(error), problem=True))
     log.exception("a run failed", exc_info=error)
     return form.ready(status_line(texts.PROBLEM_ELSEWHERE, problem=True))
@@ -169,7 +169,8 @@ def connect(form: Form, engine: Engine, runs: Runs, read: ReadRequest) -> None:
     async def stop(request: gr.Request) -> None:
         runs.stop(request.session_hash or "", form.tab)
 
-    form.generate.click(
+    gr.on(
+        form.generate.click,
         generate,
         inputs=form.inputs(),
         outputs=form.outputs(),

@@ -7,30 +7,19 @@ import numpy as np
 from PIL import Image
 
 from ldm.engine import Engine
-from ldm.imaging import (
-    ImageError,
-    feather,
-    fit,
-    fit_mask,
-    mask_from_layers,
-    pixel_digest,
-)
+from ldm.imaging import ImageError, feather, fit, fit_mask, mask_from_layers
 from ldm.recipe import LIMITS, RecipeError
 from ldm.ui import texts
 from ldm.ui.controls import (
-    Form,
-    Problems,
-    Values,
     build_buttons,
     build_examples,
     build_prompt,
     build_settings,
     build_stage,
     build_strength,
-    chosen_size,
-    read_recipe,
 )
 from ldm.ui.easel import read_strokes
+from ldm.ui.form import Form, Problems, Values, read_recipe
 from ldm.ui.handlers import Request, Runs, connect
 from ldm.ui.picture_input import (
     EXAMPLES,
@@ -68,7 +57,9 @@ PICTURES = (
 )
 
 
-def painted(picture: Image.Image | None, strokes: Image.Image | None) -> tuple[Image.Image, Image.Image]:
+def painted(
+    picture: Image.Image | None, strokes: Image.Image | None
+) -> tuple[Image.Image, Image.Image]:
     """The picture and the mask over it (L, white where to repaint), as the engine takes them.
 
     Raises `ImageError` for whichever is missing.
@@ -135,18 +126,15 @@ def build_inpainting(engine: Engine, runs: Runs) -> Form:
     )
 
     def read(values: Values) -> Request:
-        picture, mask = painted(
-            values[source.picture], read_strokes(values[source.canvas], "mask")
-        )
-        recipe = read_recipe(form, values, pixel_digest(picture), pixel_digest(mask))
-        return Request(recipe, picture, mask)
+        strokes = read_strokes(values[source.canvas], "mask")
+        return Request(read_recipe(form, values), *painted(values[source.picture], strokes))
 
     def show_mask(values: Values) -> str:
         try:
             picture, mask = painted(
                 values[source.picture], read_strokes(values[source.canvas], "mask")
             )
-            width, height = chosen_size(form, values)
+            width, height = form.size.read(values)
             return mask_view(picture, mask, (width, height), int(values[softness]))
         except (ImageError, RecipeError, TypeError):
             # Nothing to show yet; Generate says what is missing.
@@ -154,9 +142,9 @@ def build_inpainting(engine: Engine, runs: Runs) -> Form:
             return f"<p>{texts.MASK_READ_EMPTY}</p>" if waiting else ""
 
     gr.on(
-        [source.canvas.change, softness.release, form.size.change],
+        [source.canvas.change, softness.release, form.size.preset.change],
         show_mask,
-        {source.canvas, source.picture, softness, form.size, fields["width"], fields["height"]},
+        form.size.parts() | {source.canvas, source.picture, softness},
         mask_shown,
         preprocess=False,
         queue=False,

@@ -17,16 +17,9 @@ from ldm.engine import Engine
 from ldm.imaging import ImageError, open_image
 from ldm.recipe import LIMITS, RecipeError
 from ldm.ui import texts
-from ldm.ui.controls import (
-    Form,
-    Updates,
-    Values,
-    chosen_size,
-    nearest_size,
-    plain_words,
-    size_value,
-)
+from ldm.ui.controls import nearest_size
 from ldm.ui.easel import MAX_SHEET_SIDE, build_easel, clean_sheet, sheet_over, sheet_size
+from ldm.ui.form import Form, Updates, Values, plain_words, size_value
 from ldm.ui.settings import PROJECT
 
 EXAMPLES = PROJECT / "assets" / "examples"
@@ -67,7 +60,7 @@ def _kept(image: Image.Image, notes: tuple[str, ...]) -> tuple[Image.Image, tupl
 
 def picture_outputs(form: Form, source: PictureInput) -> list[Component]:
     """What `picture_updates` sets."""
-    return [source.picture, source.canvas, form.size, *form.problems.clear()]
+    return [source.picture, source.canvas, form.size.preset, *form.problems.clear()]
 
 
 def picture_updates(
@@ -77,7 +70,7 @@ def picture_updates(
     return {
         source.picture: image,
         source.canvas: sheet_over(image),
-        form.size: size_value(*nearest_size(engine, model, image.size)),
+        form.size.preset: size_value(*nearest_size(engine, model, image.size)),
         **form.problems.clear(),
     }
 
@@ -89,9 +82,7 @@ def build_picture_input(tab: str, masking: bool, size: tuple[int, int]) -> Pictu
         opening = gr.UploadButton(
             texts.OPEN_PICTURE, file_types=["image"], size="sm", elem_id=f"{tab}-easel-open"
         )
-        new = gr.Button(
-            texts.NEW_SHEET, size="sm", visible=not masking, elem_id=f"{tab}-easel-new"
-        )
+        new = gr.Button(texts.NEW_SHEET, size="sm", visible=not masking, elem_id=f"{tab}-easel-new")
     note = gr.HTML("", elem_classes="ldm-note", elem_id=f"{tab}-note")
     problem = gr.HTML("", elem_classes="ldm-slot")
     return PictureInput(canvas, gr.State(None), opening, new, note, problem)
@@ -100,7 +91,7 @@ def build_picture_input(tab: str, masking: bool, size: tuple[int, int]) -> Pictu
 def connect_picture_input(form: Form, source: PictureInput, engine: Engine) -> None:
     """Opening a file, a new sheet, and a blank sheet that takes the shape of the chosen size."""
     model = form.fields["model"]
-    sides = {form.size, form.fields["width"], form.fields["height"]}
+    sides = form.size.parts()
 
     def open_file(path: str, chosen_model: str) -> Updates:
         try:
@@ -116,11 +107,12 @@ def connect_picture_input(form: Form, source: PictureInput, engine: Engine) -> N
     def blank(values: Values) -> tuple[int, int]:
         """The sheet for the chosen size; Generate says what is wrong with an unusable one."""
         try:
-            width, height = chosen_size(form, values)
-            usable = all(LIMITS["width"].minimum <= side <= MAX_SHEET_SIDE for side in (width, height))
+            width, height = form.size.read(values)
+            if all(LIMITS["width"].minimum <= side <= MAX_SHEET_SIDE for side in (width, height)):
+                return sheet_size(int(width), int(height))
         except (RecipeError, TypeError):
-            usable = False
-        return sheet_size(width, height) if usable else engine.defaults(values[model]).native_size
+            pass
+        return sheet_size(*engine.defaults(values[model]).native_size)
 
     def reshape(values: Values) -> Updates:
         now = values[source.canvas]
@@ -140,7 +132,8 @@ def connect_picture_input(form: Form, source: PictureInput, engine: Engine) -> N
         show_progress="hidden",
         api_visibility="private",
     )
-    source.new.click(
+    gr.on(
+        source.new.click,
         new_sheet,
         sides | {model},
         [source.canvas, source.picture, source.note],
@@ -149,7 +142,7 @@ def connect_picture_input(form: Form, source: PictureInput, engine: Engine) -> N
         api_visibility="private",
     )
     gr.on(
-        [component.change for component in (form.size, form.fields["width"], form.fields["height"])],
+        [form.size.preset.change, form.size.width.change, form.size.height.change],
         reshape,
         sides | {model, source.canvas, source.picture},
         source.canvas,

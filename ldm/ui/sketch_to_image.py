@@ -4,21 +4,18 @@ import gradio as gr
 from PIL import Image
 
 from ldm.engine import Engine
-from ldm.imaging import ImageError, pixel_digest
+from ldm.imaging import ImageError
 from ldm.ui import texts
 from ldm.ui.controls import (
-    Form,
-    Problems,
-    Values,
     build_buttons,
     build_examples,
     build_prompt,
     build_settings,
     build_stage,
     build_strength,
-    read_recipe,
 )
 from ldm.ui.easel import read_strokes
+from ldm.ui.form import Form, Problems, Values, read_recipe
 from ldm.ui.handlers import Request, Runs, connect
 from ldm.ui.picture_input import (
     EXAMPLES,
@@ -85,8 +82,7 @@ def build_sketch_to_image(engine: Engine, runs: Runs) -> Form:
 
     def read(values: Values) -> Request:
         strokes = read_strokes(values[source.canvas], FIELD)
-        picture = drawn(values[source.picture], strokes)
-        return Request(read_recipe(form, values, init_image=pixel_digest(picture)), picture)
+        return Request(read_recipe(form, values), drawn(values[source.picture], strokes))
 
     connect_picture_input(form, source, engine)
     connect_examples(form, source, engine, SKETCHES, examples)

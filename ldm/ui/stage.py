@@ -89,7 +89,9 @@ def empty_stage(width: int, height: int) -> str:
 
 def waiting_stage(width: int, height: int, count: int) -> str:
     """`count` empty frames: the run has started and there is no preview yet."""
-    return _stage("waiting", ['<figure><div class="ldm-frame"></div></figure>'] * count, width, height)
+    return _stage(
+        "waiting", ['<figure><div class="ldm-frame"></div></figure>'] * count, width, height
+    )
 
 
 def preview_stage(images: Sequence[Image.Image], state: str = "drawing") -> str:

@@ -7,16 +7,13 @@ import gradio as gr
 from ldm.engine import Engine
 from ldm.ui import texts
 from ldm.ui.controls import (
-    Form,
-    Problems,
-    Values,
     build_buttons,
     build_examples,
     build_prompt,
     build_settings,
     build_stage,
-    read_recipe,
 )
+from ldm.ui.form import Form, Problems, Values, read_recipe
 from ldm.ui.handlers import Request, Runs, connect
 
 TAB = "text_to_image"

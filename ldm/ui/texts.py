@@ -162,9 +162,11 @@ def time_left(seconds: float) -> str:
     return f"about {round(seconds / 60)} min left"
 
 
-def queued(position: int, seconds: float | None) -> str:
-    place = "You are next" if position <= 1 else f"{position - 1} before you"
-    return place if seconds is None else f"{place}, {time_left(seconds).removesuffix(' left')}"
+def queued(before: int, seconds: float | None) -> str:
+    place = f"Waiting, {before} before you" if before else "Starting"
+    if not before or seconds is None:
+        return place
+    return f"{place}, {time_left(seconds).removesuffix(' left')}"
 
 
 def step_of(step: int, steps: int, seconds_left: float | None) -> str:

@@ -3,7 +3,7 @@
 What a theme cannot say (the grid, the easel, the stage) stands in `assets/app.css`.
 """
 
-import gradio as gr
+from gradio.themes import Base
 from gradio.themes.utils import colors, sizes
 
 # Neutrals with a breath of green, so that pictures of any colour sit well on them.
@@ -40,7 +40,7 @@ SANS = ("-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "Arial", "sans-
 MONO = ("ui-monospace", "Menlo", "Consolas", "Liberation Mono", "monospace")
 
 
-class Calm(gr.themes.Base):
+class Calm(Base):
     """Quiet surfaces, generous spacing, pine for the one thing to press."""
 
     def __init__(self) -> None:
@@ -69,6 +69,10 @@ class Calm(gr.themes.Base):
             border_color_primary="*neutral_200",
             border_color_primary_dark="#2b3632",
             block_background_fill="transparent",
+            block_background_fill_dark="transparent",
+            block_label_background_fill_dark="transparent",
+            checkbox_label_background_fill_dark="transparent",
+            border_color_accent_dark="*primary_500",
             block_border_width="0px",
             block_padding="0px",
             block_shadow="none",

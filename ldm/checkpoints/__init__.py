@@ -1,0 +1,1 @@
+"""Checkpoints: model folders in diffusers' layout, read strictly and without pickles."""

@@ -1,0 +1,145 @@
+"""What a model wants where a request does not say: size, steps, guidance, sampler.
+
+Read from the folder's ``defaults.json``, else worked out from its configurations, as its family
+is commonly used. Needs no weights. Knows nothing of requests.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import NoReturn
+
+from ldm.checkpoints.files import CheckpointError, read_json
+from ldm.diffusion import SAMPLERS, SCHEDULES
+from ldm.models.config import ConfigError, UNetConfig
+
+Size = tuple[int, int]  # width, height in pixels
+
+# diffusers' names of the samplers that this engine has.
+_SAMPLER_OF: Mapping[str, str] = {
+    "DDIMScheduler": "ddim",
+    "EulerDiscreteScheduler": "euler",
+    "EulerAncestralDiscreteScheduler": "euler_ancestral",
+    "HeunDiscreteScheduler": "heun",
+    "DPMSolverMultistepScheduler": "dpmpp_2m",
+}
+_FACTOR = 8  # pixels to a latent in every model that comes without a defaults.json
+_STEP = 64  # pixels; sizes of those models are multiples of it
+_COMMON_SIZE = 512  # pixels, where a configuration does not tell
+_LICENCE = re.compile(r"\A---\s*\n(?:.*\n)*?licen[cs]e:\s*(\S+)")
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """A model's own choices."""
+
+    title: str
+    native_size: Size
+    sizes: tuple[Size, ...]  # those it is known to draw well, the native one among them
+    num_inference_steps: int
+    guidance_scale: float
+    sampler: str
+    schedule: str
+    licence: str
+
+
+class _File:
+    """A defaults.json whose values are checked as they are taken."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.values = path, read_json(path)
+        names = sorted(field.name for field in fields(Defaults))
+        if sorted(self.values) != names:
+            got = ", ".join(sorted(self.values)) or "no keys"
+            raise CheckpointError(path, got, f"exactly the keys {', '.join(names)}")
+
+    def refuse(self, key: str, allowed: str) -> NoReturn:
+        raise CheckpointError(self.path, f"{key}: {self.values[key]!r}", allowed)
+
+    def text(self, key: str, among: Collection[str] | None = None) -> str:
+        value = self.values[key]
+        if not isinstance(value, str) or not value or (among is not None and value not in among):
+            self.refuse(key, "a text" if among is None else " or ".join(among))
+        return value
+
+    def number(self, key: str, minimum: float, whole: bool) -> float:
+        value = self.values[key]
+        kind = int if whole else (int, float)
+        if not isinstance(value, kind) or isinstance(value, bool) or not minimum <= value < math.inf:
+            self.refuse(key, f"a {'whole ' if whole else ''}number of at least {minimum:g}")
+        return value
+
+    def size(self, key: str, value: object) -> Size:
+        if isinstance(value, list) and len(value) == 2:
+            width, height = value
+            if type(width) is int and type(height) is int and width > 0 and height > 0:
+                return width, height
+        self.refuse(key, "[width, height], both whole numbers above 0")
+
+    def sizes(self, key: str) -> tuple[Size, ...]:
+        value = self.values[key]
+        if not isinstance(value, list) or not value:
+            self.refuse(key, "a list of [width, height]")
+        return tuple(self.size(key, item) for item in value)
+
+
+def _from_file(path: Path) -> Defaults:
+    file = _File(path)
+    return Defaults(
+        title=file.text("title"),
+        native_size=file.size("native_size", file.values["native_size"]),
+        sizes=file.sizes("sizes"),
+        num_inference_steps=int(file.number("num_inference_steps", 1, whole=True)),
+        guidance_scale=float(file.number("guidance_scale", 0, whole=False)),
+        sampler=file.text("sampler", SAMPLERS),
+        schedule=file.text("schedule", SCHEDULES),
+        licence=file.text("licence"),
+    )
+
+
+def _licence(folder: Path) -> str:
+    """The licence that the front matter of a model card names."""
+    card = folder / "README.md"
+    if not card.is_file():
+        return "not stated"
+    found = _LICENCE.match(card.read_text(encoding="utf-8", errors="replace"))
+    return found[1] if found else "not stated"
+
+
+def _from_family(folder: Path) -> Defaults:
+    """As Stable Diffusion 1 and 2 are used: their size, 7.5 guidance, 25 steps."""
+    path = folder / "unet" / "config.json"
+    try:
+        config = UNetConfig.from_dict(read_json(path))
+    except ConfigError as error:
+        raise CheckpointError(path, f"{error.field}: {error.got!r}", error.allowed) from error
+    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
+    # Stable Diffusion 1 and 2 base were trained at 64 x 64 latents, 2.x 768 at 96 x 96.
+    side = config.sample_size[0] * _FACTOR if config.sample_size else _COMMON_SIZE
+    side = max(_STEP, side // _STEP * _STEP)
+    wide = max(_STEP, side * 3 // 2 // _STEP * _STEP)
+    karras = scheduler.get("use_karras_sigmas") is True
+    return Defaults(
+        title=folder.resolve().name,
+        native_size=(side, side),
+        sizes=((side, side), (wide, side), (side, wide)),
+        num_inference_steps=25,
+        guidance_scale=7.5,
+        sampler=_SAMPLER_OF.get(str(scheduler.get("_class_name")), "dpmpp_2m"),
+        schedule="karras" if karras else "uniform",
+        licence=_licence(folder),
+    )
+
+
+def read_defaults(folder: Path) -> Defaults:
+    """A model folder's defaults, without its weights.
+
+    Raises:
+        CheckpointError: what is read is missing or not allowed.
+    """
+    path = folder / "defaults.json"
+    return _from_file(path) if path.exists() else _from_family(folder)

@@ -1,0 +1,138 @@
+"""A tab's form: its components as one thing, what they show at rest and running, and reading them.
+
+Owns the way from what the page sends to a `Recipe`, and where a message about a field stands.
+It does *not* build the components (`controls` does) and runs nothing (`handlers` does).
+"""
+
+import html
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+from ldm.imaging import ImageError
+from ldm.recipe import LIMITS, Recipe, RecipeError
+from ldm.ui import texts
+from ldm.ui.stage import status_line
+
+Values = Mapping[Component, Any]  # what the page sends: raw, checked by Recipe alone
+Updates = dict[Component, Any]
+
+CUSTOM = "custom"
+SEEDS = int(LIMITS["seed"].maximum) + 1
+NO_PROBLEM = ""
+SPECIAL_PROBLEMS = {
+    ("prompt", ""): texts.EMPTY_PROMPT,
+}
+
+
+@dataclass(frozen=True)
+class Problems:
+    """Where a tab says what is wrong: beside the caption, the picture or the settings."""
+
+    prompt: gr.HTML
+    picture: gr.HTML | None
+    settings: gr.HTML
+
+    def _beside(self, field: str) -> gr.HTML:
+        if field == "prompt":
+            return self.prompt
+        return self.picture if self.picture and field in ("init_image", "mask") else self.settings
+
+    def clear(self) -> Updates:
+        slots = (self.prompt, self.picture, self.settings)
+        return {slot: NO_PROBLEM for slot in slots if slot is not None}
+
+    def show(self, tab: str, field: str, message: str) -> Updates:
+        """`message` beside `field` (which the page marks), and no other message."""
+        text = html.escape(message)
+        body = f'<p class="ldm-problem" role="alert" data-field="{tab}-{field}">{text}</p>'
+        return {**self.clear(), self._beside(field): body}
+
+
+@dataclass(frozen=True)
+class Size:
+    """The choice of a size: a preset such as "256x256", or "custom" and two numbers."""
+
+    preset: gr.Dropdown
+    width: gr.Number
+    height: gr.Number
+
+    def parts(self) -> set[Component]:
+        return {self.preset, self.width, self.height}
+
+    def read(self, values: Values) -> tuple[Any, Any]:
+        """(width, height) as chosen, not yet checked."""
+        preset = values[self.preset]
+        if preset == CUSTOM:
+            return values[self.width], values[self.height]
+        width, _, height = str(preset).partition("x")
+        if not (width.isdigit() and height.isdigit()):
+            raise RecipeError("width", preset, "one of the sizes in the list")
+        return int(width), int(height)
+
+
+@dataclass(frozen=True)
+class Form:
+    """The components of one tab; `fields` are those whose value is a field of the recipe as is."""
+
+    tab: str  # the task's name, and the head of every element's id
+    fields: Mapping[str, Component]
+    size: Size
+    randomise: gr.Checkbox
+    generate: gr.Button
+    stop: gr.Button
+    status: gr.HTML
+    stage: gr.HTML
+    problems: Problems
+    others: tuple[Component, ...] = ()  # what the tab reads besides
+
+    def inputs(self) -> set[Component]:
+        return {*self.fields.values(), *self.size.parts(), self.randomise, *self.others}
+
+    def outputs(self) -> list[Component]:
+        shown = [self.generate, self.stop, self.status, self.stage, self.fields["seed"]]
+        return [*shown, *self.problems.clear()]
+
+    def ready(self, status: str) -> Updates:
+        """What a tab at rest shows, with `status` as its line."""
+        return {
+            self.generate: gr.update(interactive=True),
+            self.stop: gr.update(interactive=False),
+            self.status: status,
+        }
+
+    def running(self, seed: int) -> Updates:
+        return {
+            self.generate: gr.update(interactive=False),
+            self.stop: gr.update(interactive=True),
+            self.status: status_line(texts.STARTING, 0),
+            self.fields["seed"]: seed,
+            **self.problems.clear(),
+        }
+
+
+def plain_words(error: RecipeError | ImageError) -> str:
+    """`error` for a person: the field's own name, what came and what is allowed."""
+    if isinstance(error, RecipeError) and isinstance(error.got, str):
+        special = SPECIAL_PROBLEMS.get((error.field, error.got.strip()))
+        if special:
+            return special
+    return texts.problem(error.field, str(error).removeprefix(f"{error.field}: "))
+
+
+def read_recipe(form: Form, values: Values) -> Recipe:
+    """The request on the page; raises `RecipeError` with the field that cannot be used."""
+    fields = {name: values[component] for name, component in form.fields.items()}
+    fields["width"], fields["height"] = form.size.read(values)
+    if values[form.randomise]:
+        fields["seed"] = secrets.randbelow(SEEDS)
+    return Recipe(**fields, task=form.tab)
+
+
+def size_value(width: int, height: int) -> str:
+    """The preset's value for a size."""
+    return f"{width}x{height}"

@@ -1,0 +1,441 @@
+"""`python -m ldm` as its user meets it: mistakes answered in one line, pictures drawn again alike.
+
+Mistakes run as real processes, since what counts is what stands on the terminal. Drawing uses the
+embedded model, at few steps: the tests look at bytes, files and words, not at beauty.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+from ldm import imaging
+from ldm.__main__ import choose_size, main
+from ldm.command_line import OPTIONS
+from ldm.recipe import LIMITS, Recipe
+from tests.imaging.pictures import forged_size
+
+ROOT = Path(__file__).parents[1]
+COMMAND = (sys.executable, "-m", "ldm")
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
+
+
+def start(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=folder,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def mistake(folder: Path, *arguments: str) -> str:
+    """The one line that a command with a mistake in it answers."""
+    before = sorted(folder.iterdir())
+    done = start(folder, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert sorted(folder.iterdir()) == before
+    return done.stderr.removeprefix("error: ").rstrip("\n")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with a sketch, a mask of it, and files that are not what they are called."""
+    sketch = Image.new("RGB", (96, 64), "skyblue")
+    ImageDraw.Draw(sketch).rectangle((0, 40, 95, 63), "seagreen")
+    sketch.save(tmp_path / "sketch.png")
+    mask = Image.new("L", sketch.size)
+    ImageDraw.Draw(mask).ellipse((30, 10, 60, 40), 255)
+    mask.save(tmp_path / "mask.png")
+    Image.new("L", (64, 64), 255).save(tmp_path / "square.png")
+    Image.new("L", sketch.size).save(tmp_path / "empty.png")
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "cut.jpg").write_bytes(imaging.encode_jpeg(sketch, 90)[:300])
+    (tmp_path / "bad.png").write_bytes(imaging.encode_png(sketch, {"recipe": '{"recipe": 9}'}))
+    recipe = Recipe("a lake", num_inference_steps=2, guidance_scale=2, width=64, height=64)
+    text = {"recipe": recipe.to_json(), "made_with": "[" * 100_000}
+    (tmp_path / "deep.png").write_bytes(imaging.encode_png(sketch, text))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a lake", "--steps", "0"], "--steps: got 0, allowed: a whole number from 1 to 150"),
+        (["a lake", "--steps", "10000"], "--steps: got 10000, allowed: a whole number from 1"),
+        (["a lake", "--steps", "ten"], "--steps: got 'ten', allowed: a whole number from 1"),
+        (["a lake", "--steps", "2.5"], "--steps: got '2.5', allowed: a whole number from 1"),
+        (["a lake", "--guidance", "nan"], "--guidance: got nan, allowed: a number from 0 to 30"),
+        (["a lake", "--guidance=-inf"], "--guidance: got -inf, allowed: a number from 0 to 30"),
+        (["a lake", "--guidance", "high"], "--guidance: got 'high', allowed: a number from 0"),
+        (["a lake", "--rescale", "2"], "--rescale: got 2.0, allowed: a number from 0 to 1"),
+        (["a lake", "--seed", "-1"], "--seed: got -1, allowed: a whole number from 0 to 42949"),
+        (["a lake", "--number", "9"], "--number: got 9, allowed: a whole number from 1 to 8"),
+        (["a lake", "--size", "big"], "--size: got 'big', allowed: WIDTHxHEIGHT in pixels"),
+        (["a lake", "--size", "256"], "--size: got '256', allowed: WIDTHxHEIGHT"),
+        (["a lake", "--size", "30000x256"], "--size (width): got 30000, allowed: a whole number"),
+        (["a lake", "--size", "256x8"], "--size (height): got 8, allowed: a whole number from 64"),
+        ([""], "caption: got '', allowed: 1 to 2000 characters"),
+        ([], "caption: got nothing, allowed: a caption in quotes, or --from or --init"),
+        (["long " * 2000], "caption: got 'long long"),
+        (["a lake", "--negative", "x" * 2001], "--negative: got 'xxx"),
+        (["a", "lake"], "unrecognized arguments: lake (a caption of several words stands in"),
+        (["a lake", "--colour"], "unrecognized arguments: --colour"),
+        (["a lake", "--steps"], "argument --steps: expected one argument; see python -m ldm"),
+        (["a lake", "-o", "nowhere/a.png"], "--output: got 'nowhere/a.png', allowed: a file in a"),
+        (["a lake", "-o", "a.jpg"], "--output: got 'a.jpg', allowed: a name that ends in .png"),
+        (["a lake", "-o", "."], "--output: got '.', allowed: a name that ends in .png"),
+        (["a lake", "-o", "x" * 252 + ".png"], "--output: got 'xxx"),
+        (["--init", "no.png"], "--init: got no.png (a file that does not exist), allowed: a"),
+        (["--init", "text.png"], "--init: got text.png (a text file), allowed: a still picture"),
+        (["--init", "cut.jpg"], "--init: got cut.jpg (a JPEG that is damaged"),
+        (["--init", "."], "--init: got a folder, allowed"),
+        (["a", "--mask", "mask.png"], "--mask: got 'mask.png', allowed: only together with --init"),
+        (["a", "--strength", "0.5"], "--strength: got 0.5, allowed: only together with --init"),
+        (
+            ["--init", "sketch.png", "--feather", "2"],
+            "--feather: got 2, allowed: only together with --mask",
+        ),
+        (["--init", "sketch.png", "--strength", "0"], "--strength: got 0.0, allowed: a number"),
+        (
+            ["--init", "sketch.png", "--mask", "square.png"],
+            "--mask: got a mask of 64 x 64 pixels, allowed: the picture's size, 96 x 64, or",
+        ),
+        (
+            ["--init", "sketch.png", "--mask", "empty.png"],
+            "--mask: got a mask without any mark, allowed: a mask with at least one marked",
+        ),
+        (["--init", "sketch.png", "--mask", "text.png"], "--mask: got text.png (a text file)"),
+        (["--from", "no.png"], "--from: got no.png (a file that does not exist), allowed: a still"),
+        (["--from", "cut.jpg"], "--from: got cut.jpg (a JPEG that is damaged"),
+        (["--from", "sketch.png"], "--from: got sketch.png (a PNG without a recipe), allowed: a"),
+        (
+            ["--from", "bad.png"],
+            "--from: got bad.png (with a recipe that cannot be read: recipe: got 9, allowed: 1",
+        ),
+        (["--from", "deep.png"], "--from: got deep.png (with a recipe that cannot be read: max"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_mistakes_are_answered_in_one_line(folder, arguments, message):
+    assert mistake(folder, *arguments).startswith(message)
+
+
+def test_bytes_that_are_no_text_are_refused(folder):
+    done = subprocess.run(
+        [*COMMAND, b"caf\xe9"], cwd=folder, env=ENVIRONMENT, capture_output=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"error: caption: got 'caf\\udce9', allowed: text")
+
+
+def test_a_folder_cannot_be_the_output(folder):
+    (folder / "a.png").mkdir()
+    assert "'a.png', which is a folder" in mistake(folder, "a lake", "-o", "a.png")
+
+
+def test_an_animation_and_a_flood_of_pixels_are_refused(folder):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    frames[0].save(folder / "a.gif", save_all=True, append_images=frames[1:])
+    assert mistake(folder, "--init", "a.gif").startswith("--init: got a.gif (an animated GIF)")
+    (folder / "huge.png").write_bytes(forged_size("PNG", 30_000, 30_000))
+    text = mistake(folder, "--init", "huge.png")
+    assert text.startswith("--init: got huge.png (a picture of 30,000 x 30,000 pixels)")
+
+
+def carrying(folder: Path, **fields: object) -> None:
+    """Write old.png, which says that it was drawn from other pixels than the folder's."""
+    values = {"num_inference_steps": 2, "guidance_scale": 2.0, "width": 64, "height": 64}
+    recipe = Recipe("", **(values | fields))
+    text = {"recipe": recipe.to_json()}
+    (folder / "old.png").write_bytes(imaging.encode_png(Image.new("RGB", (64, 64)), text))
+
+
+def test_redrawing_wants_the_same_pixels(folder):
+    sketch = imaging.pixel_digest(imaging.open_image(folder / "sketch.png", "x").image)
+    other = "0" * 64
+    has = "that old.png was drawn with (a PNG does not hold it)"
+
+    carrying(folder, task="image_to_image", init_image=other)
+    assert (
+        mistake(folder, "--from", "old.png") == f"--init: got nothing, allowed: the picture {has}"
+    )
+    text = mistake(folder, "--from", "old.png", "--init", "sketch.png")
+    assert text == f"--init: got a picture with other pixels, allowed: the picture {has}"
+
+    carrying(folder, task="inpaint", init_image=sketch, mask=other)
+    text = mistake(folder, "--from", "old.png", "--init", "sketch.png")
+    assert text == f"--mask: got nothing, allowed: the mask {has}"
+    text = mistake(folder, "--from", "old.png", "--init", "sketch.png", "--mask", "mask.png")
+    assert text == f"--mask: got a mask with other pixels, allowed: the mask {has}"
+
+
+def test_help_names_every_option_and_its_range(folder):
+    done = start(folder, "--help")
+    assert done.returncode == 0
+    for option in {name.split()[0] for name in OPTIONS.values()} | {"--from", "--output"}:
+        assert option in done.stdout
+    for field in ("num_inference_steps", "guidance_scale", "num_images", "strength"):
+        assert f"({LIMITS[field].minimum:g} to {LIMITS[field].maximum:g})" in done.stdout
+
+
+def test_version(folder):
+    assert start(folder, "--version").stdout.startswith("ldm 0.")
+
+
+class Offers:
+    """What a model says of its sizes."""
+
+    native_size = (256, 256)
+    sizes = ((256, 256), (320, 192), (192, 320), (512, 512), (640, 384))
+
+
+@pytest.mark.parametrize(
+    ("picture", "size"),
+    [
+        (None, (256, 256)),
+        ((1000, 1000), (256, 256)),  # of two with this shape the model's own size
+        ((512, 512), (512, 512)),  # offered as it is: not one pixel is resampled
+        ((1920, 1080), (320, 192)),
+        ((1080, 1920), (192, 320)),
+        ((640, 384), (640, 384)),
+        ((1100, 1000), (256, 256)),
+    ],
+)
+def test_a_picture_is_given_the_nearest_shape(picture, size):
+    image = Image.new("RGB", picture) if picture else None
+    assert choose_size(Offers(), image) == size
+
+
+# --- with the embedded model ---
+
+
+Draw = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture
+def draw(folder, embedded_model, monkeypatch, capsys) -> Draw:
+    """Run the command in this process, in `folder`, and give back stdout and stderr."""
+    assert (embedded_model / "model_index.json").is_file()
+    monkeypatch.chdir(folder)
+
+    def run(*arguments: str, code: int = 0) -> tuple[str, str]:
+        found = main(arguments)
+        output = capsys.readouterr()
+        assert found == code, output.err
+        return output.out, output.err
+
+    return run
+
+
+SMALL = ("--size", "64x64", "--steps", "2")
+
+
+def recipe_of(path: Path) -> Recipe:
+    return Recipe.from_json(imaging.read_png_text(path)["recipe"])
+
+
+def test_the_same_command_gives_the_same_bytes_in_another_process(folder, draw):
+    out, err = draw("a lake at dusk", *SMALL, "--seed", "1", "-o", "boat.png")
+    path, seed, seconds = out.rstrip("\n").split("  ")
+    assert (path, seed) == ("boat.png", "seed 1")
+    assert float(seconds.removesuffix(" s")) >= 0
+    assert "2/2" in err  # the progress bar
+    done = start(folder, "a lake at dusk", *SMALL, "--seed", "1", "-o", "twin.png")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "twin.png").read_bytes() == (folder / "boat.png").read_bytes()
+    draw("a lake at dusk", *SMALL, "--seed", "2", "-o", "other.png")
+    first, other = (np.asarray(Image.open(folder / name)) for name in ("boat.png", "other.png"))
+    assert (first != other).any()
+
+
+def test_a_picture_draws_itself_again(folder, draw):
+    draw("a lake 夕暮れ", *SMALL, "--seed", "5", "--sampler", "euler", "--guidance", "3", "--quiet")
+    draw("--from", "out.png", "-o", "again.png")
+    assert (folder / "again.png").read_bytes() == (folder / "out.png").read_bytes()
+
+
+def test_options_beside_a_picture_win(folder, draw):
+    draw("a lake", *SMALL, "--seed", "5")
+    draw("--from", "out.png", "--seed", "6", "--negative", "boats", "a hill", "-o", "new.png")
+    old, new = recipe_of(folder / "out.png"), recipe_of(folder / "new.png")
+    assert (new.prompt, new.negative_prompt, new.seed) == ("a hill", "boats", 6)
+    assert (new.width, new.num_inference_steps, new.sampler) == (64, 2, old.sampler)
+
+
+def test_what_is_not_given_is_the_models_choice(folder, draw, embedded_model):
+    draw("a lake", "--steps", "1")
+    chosen = json.loads((embedded_model / "defaults.json").read_text("utf-8"))
+    recipe = recipe_of(folder / "out.png")
+    for name in ("guidance_scale", "sampler", "schedule"):
+        assert getattr(recipe, name) == chosen[name]
+    assert [recipe.width, recipe.height] == list(chosen["native_size"])
+    assert recipe.model == embedded_model.name
+    assert recipe.seed == 0
+
+
+def test_several_pictures_are_several_files_that_stand_alone(folder, draw):
+    out, _ = draw("a lake", *SMALL, "--seed", "3", "--number", "3", "-o", "a.png")
+    names = ["a.png", "a-2.png", "a-3.png"]
+    assert [line.split("  ")[:2] for line in out.splitlines()] == [
+        [name, f"seed {seed}"] for name, seed in zip(names, (3, 4, 5), strict=True)
+    ]
+    draw("--from", "a-3.png", "-o", "alone.png")
+    together, alone = (np.asarray(Image.open(folder / n)) for n in ("a-3.png", "alone.png"))
+    # Rows of one call may be summed in another order than a row alone: 1 level on average.
+    assert np.abs(together.astype(int) - alone).mean() <= 1
+    assert recipe_of(folder / "a-3.png") == recipe_of(folder / "alone.png")
+
+
+def test_a_random_seed_is_named(folder, draw):
+    seeds = set()
+    for _ in range(2):
+        out, _ = draw("a lake", *SMALL, "--seed", "random")
+        seeds.add(recipe_of(folder / "out.png").seed)
+        assert f"seed {recipe_of(folder / 'out.png').seed}  " in out
+    assert len(seeds) == 2
+
+
+def test_a_sketch_is_redrawn(folder, draw):
+    arguments = ("--init", "sketch.png", "a lake", "--strength", "0.5", *SMALL)
+    draw(*arguments, "-o", "a.png")
+    recipe = recipe_of(folder / "a.png")
+    assert (recipe.task, recipe.strength) == ("image_to_image", 0.5)
+    draw("--from", "a.png", "--init", "sketch.png", "-o", "b.png")
+    assert (folder / "a.png").read_bytes() == (folder / "b.png").read_bytes()
+
+
+def test_outside_the_mask_not_one_pixel_changes(folder, draw):
+    arguments = ("--init", "sketch.png", "--mask", "mask.png", "a boat", "--feather", "2")
+    out, _ = draw(*arguments, "--size", "96x64", "--steps", "2")
+    assert "changed outside the mask: 0 pixels" in out
+    result, sketch = (np.asarray(Image.open(folder / n)) for n in ("out.png", "sketch.png"))
+    outside = np.asarray(imaging.feather(Image.open(folder / "mask.png"), 2)) == 0
+    np.testing.assert_array_equal(result[outside], sketch[outside])
+    assert (result[~outside] != sketch[~outside]).any()
+
+
+def test_notes_tell_what_was_done_to_a_photo(folder, draw):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.open(folder / "sketch.png").save(folder / "photo.jpg", exif=exif)
+    _, err = draw("--init", "photo.jpg", "a lake", *SMALL)
+    assert "note: photo.jpg: EXIF rotation applied\n" in err
+    assert draw("--init", "photo.jpg", "a lake", *SMALL, "--quiet")[1] == ""
+
+
+def test_a_picture_of_other_weights_is_named(folder, draw):
+    draw("a lake", *SMALL)
+    texts = imaging.read_png_text(folder / "out.png")
+    texts["made_with"] = json.dumps(json.loads(texts["made_with"]) | {"model_hash": "other"})
+    image = Image.open(folder / "out.png")
+    (folder / "old.png").write_bytes(imaging.encode_png(image, texts))
+    _, err = draw("--from", "old.png")
+    assert "note: old.png was made with model_hash 'other', not '" in err
+    assert err.count("note: ") == 1
+
+
+def test_a_folder_is_a_model_too(folder, draw, embedded_model):
+    (folder / "mine").symlink_to(embedded_model)
+    draw("a lake", *SMALL, "--model", "mine", "-o", "a.png")
+    draw("a lake", *SMALL, "--model", str(embedded_model), "-o", "b.png")
+    draw("a lake", *SMALL, "-o", "c.png")
+    first, *others = (np.asarray(Image.open(folder / f"{name}.png")) for name in "abc")
+    assert all((first == other).all() for other in others)
+
+
+def test_models_that_are_none(folder, draw):
+    _, err = draw("a lake", "--model", "nowhere/model", code=2)
+    assert err.startswith("error: --model: got 'nowhere/model', allowed: a model's name (")
+    assert "vignette" in err
+    (folder / "hollow").mkdir()
+    _, err = draw("a lake", "--model", "hollow", code=2)
+    assert err == (
+        "error: --model: got 'hollow', "
+        "allowed: the folder of a model, with model_index.json in it\n"
+    )
+    (folder / "hollow" / "model_index.json").write_text("{}")
+    _, err = draw("a lake", "--model", "hollow", code=2)
+    assert err.startswith("error: --model: ")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--sampler", "magic"), "error: --sampler: got 'magic', allowed: "),
+        (("--schedule", "magic"), "error: --schedule: got 'magic', allowed: "),
+        (("--size", "100x64"), "error: --size (width): got 100, allowed: a multiple of 8\n"),
+        (("--size", "64x100"), "error: --size (height): got 100, allowed: a multiple of 8\n"),
+    ],
+)
+def test_what_the_model_does_not_know_is_a_mistake_too(folder, draw, arguments, message):
+    before = sorted(folder.iterdir())
+    out, err = draw("a lake", *arguments, code=2)
+    assert err.startswith(message)
+    assert (out, err.count("\n")) == ("", 1)
+    assert sorted(folder.iterdir()) == before
+    draw("a lake", *SMALL)  # and the next request works
+
+
+def test_the_samplers_that_help_names_exist(draw):
+    for sampler in ("dpmpp_2m", "euler", "ddim"):
+        draw("a lake", *SMALL, "--sampler", sampler, "--schedule", "karras", "--quiet")
+
+
+def test_the_models_at_hand_are_listed(draw):
+    out, _ = draw("--list-models")
+    assert any(line.startswith("vignette  ") for line in out.splitlines())
+
+
+def test_a_file_that_cannot_be_written_is_no_traceback(folder, draw, monkeypatch):
+    (folder / "out.png").write_bytes(b"the old one")
+
+    def full(self: Path, content: bytes) -> int:
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    _, err = draw("a lake", *SMALL, code=1)
+    assert err.endswith("out.png was not written: No space left on device\n")
+    assert (folder / "out.png").read_bytes() == b"the old one"
+    assert not list(folder.glob(".*"))
+
+
+def test_the_file_is_replaced_through_a_link(folder, draw):
+    (folder / "real.png").write_bytes(b"the old one")
+    (folder / "out.png").symlink_to("real.png")
+    draw("a lake", *SMALL)
+    assert (folder / "out.png").is_symlink()
+    assert recipe_of(folder / "real.png").prompt == "a lake"
+
+
+def test_ctrl_c_stops_within_a_step_and_leaves_no_file(folder, embedded_model):
+    assert (embedded_model / "model_index.json").is_file()
+    arguments = [*COMMAND, "a lake", "--steps", "150", "--number", "8", "-o", "a.png"]
+    before = sorted(folder.iterdir())
+    with subprocess.Popen(arguments, cwd=folder, env=ENVIRONMENT, stderr=subprocess.PIPE) as run:
+        assert run.stderr is not None
+        seen = b""
+        while b"/150 " not in seen:  # drawing has begun
+            piece = os.read(run.stderr.fileno(), 4096)
+            assert piece, seen
+            seen += piece
+        run.send_signal(signal.SIGINT)
+        rest = run.stderr.read()
+        assert run.wait(timeout=60) == 130
+    assert rest.endswith(b"\nstopped\n")
+    assert b"Traceback" not in rest
+    assert sorted(folder.iterdir()) == before

@@ -1,0 +1,371 @@
+"""Whole runs against diffusers' pipelines on one small Stable Diffusion with random weights.
+
+Same weights, same seed: both sides draw their noise from one CPU generator a picture, so even the
+starting latents are diffusers' own. Tolerance 2/255 on the picture: both sides compute in float32,
+and only the order of additions differs over the steps.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import diffusers
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw
+from torch import nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from ldm import imaging
+from ldm.checkpoints.load import Checkpoint, load
+from ldm.diffusion.samplers import SAMPLERS
+from ldm.pipeline import (
+    Preview,
+    Progress,
+    Request,
+    Result,
+    advance,
+    check,
+    check_pictures,
+    linear_preview,
+    prepare,
+    run,
+)
+from ldm.recipe import Recipe, RecipeError
+from ldm.train.tokenizer import train_tokenizer
+
+SIZE = 64
+SCHEDULER = {
+    "beta_start": 0.00085,
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "num_train_timesteps": 1000,
+}
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory) -> diffusers.StableDiffusionPipeline:
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["a lake at dawn", "a forest in the rain"] * 5, 600)
+    text = CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            max_position_embeddings=64,
+            bos_token_id=tokenizer.bos_token_id,
+            eos_token_id=tokenizer.eos_token_id,
+        )
+    )
+    unet = diffusers.UNet2DConditionModel(
+        block_out_channels=(16, 32),
+        layers_per_block=1,
+        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
+        cross_attention_dim=32,
+        attention_head_dim=2,
+        norm_num_groups=8,
+    )
+    vae = diffusers.AutoencoderKL(
+        block_out_channels=(8, 8, 16, 16),
+        down_block_types=("DownEncoderBlock2D",) * 4,
+        up_block_types=("UpDecoderBlock2D",) * 4,
+        latent_channels=4,
+        norm_num_groups=4,
+    )
+    return diffusers.StableDiffusionPipeline(
+        vae,
+        text,
+        tokenizer,
+        unet,
+        diffusers.DDIMScheduler(**SCHEDULER),
+        None,
+        None,
+        requires_safety_checker=False,
+    )
+
+
+def with_scheduler(
+    pipe: diffusers.StableDiffusionPipeline, kind: type, folder: Path, **settings: object
+) -> Checkpoint:
+    """Give `pipe` a scheduler, save it, and load what was saved with our own loader."""
+    pipe.scheduler = kind(**(SCHEDULER | settings))
+    pipe.save_pretrained(folder)
+    pipe.set_progress_bar_config(disable=True)
+    return load(folder, torch.device("cpu"), torch.float32)
+
+
+def drawn(checkpoint: Checkpoint, recipe: Recipe, *pictures: Image.Image) -> np.ndarray:
+    events = list(run(checkpoint, recipe, *pictures))
+    assert isinstance(events[-1], Result)
+    return np.asarray(events[-1].pictures[0].image).astype(int)
+
+
+def make(**changes: object) -> Recipe:
+    base = Recipe(
+        prompt="a lake at dawn",
+        num_inference_steps=8,
+        guidance_scale=5.0,
+        seed=3,
+        width=SIZE,
+        height=SIZE,
+    )
+    return replace(base, **changes)
+
+
+KINDS = {
+    "ddim": (
+        diffusers.DDIMScheduler,
+        {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1},
+    ),
+    "euler": (diffusers.EulerDiscreteScheduler, {"timestep_spacing": "leading", "steps_offset": 1}),
+    "heun": (diffusers.HeunDiscreteScheduler, {}),
+    "dpmpp_2m": (diffusers.DPMSolverMultistepScheduler, {}),
+    "euler_ancestral": (diffusers.EulerAncestralDiscreteScheduler, {}),
+}
+
+
+def test_every_sampler_is_compared() -> None:
+    assert set(KINDS) == set(SAMPLERS)
+
+
+@pytest.mark.parametrize("prediction_type", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("sampler", KINDS)
+def test_text_to_image_equals_diffusers(
+    reference: diffusers.StableDiffusionPipeline, tmp_path: Path, sampler: str, prediction_type: str
+) -> None:
+    kind, settings = KINDS[sampler]
+    checkpoint = with_scheduler(
+        reference, kind, tmp_path, prediction_type=prediction_type, **settings
+    )
+    recipe = make(sampler=sampler, negative_prompt="rain")
+    theirs = reference(
+        recipe.prompt,
+        negative_prompt=recipe.negative_prompt,
+        num_inference_steps=recipe.num_inference_steps,
+        guidance_scale=recipe.guidance_scale,
+        width=SIZE,
+        height=SIZE,
+        generator=torch.Generator().manual_seed(recipe.seed),
+    ).images[0]
+    ours = drawn(checkpoint, recipe)
+    assert np.ptp(ours) > 20, "a flat picture would agree with anything"
+    assert np.abs(ours - np.asarray(theirs).astype(int)).max() <= 2
+
+
+def scribble() -> Image.Image:
+    image = Image.new("RGB", (SIZE, SIZE), (40, 90, 200))
+    ImageDraw.Draw(image).ellipse((10, 20, 50, 60), fill=(220, 180, 30))
+    return image
+
+
+@pytest.mark.parametrize("strength", [0.4, 0.75, 1.0])
+def test_image_to_image_equals_diffusers(
+    reference: diffusers.StableDiffusionPipeline, tmp_path: Path, strength: float
+) -> None:
+    """diffusers is given our latents of the picture: it would sample the posterior, we take its
+    mode.
+    """
+    settings = {"timestep_spacing": "leading", "steps_offset": 1}
+    checkpoint = with_scheduler(reference, diffusers.EulerDiscreteScheduler, tmp_path, **settings)
+    latents = checkpoint.vae.encode(imaging.to_tensor(scribble()))
+    img2img = diffusers.StableDiffusionImg2ImgPipeline(
+        **reference.components, requires_safety_checker=False
+    )
+    img2img.set_progress_bar_config(disable=True)
+    recipe = make(task="image_to_image", sampler="euler", strength=strength)
+    theirs = img2img(
+        recipe.prompt,
+        image=latents,
+        strength=strength,
+        num_inference_steps=recipe.num_inference_steps,
+        guidance_scale=recipe.guidance_scale,
+        generator=torch.Generator().manual_seed(recipe.seed),
+    ).images[0]
+    ours = drawn(checkpoint, recipe, scribble())
+    assert np.abs(ours - np.asarray(theirs).astype(int)).max() <= 2
+
+
+@pytest.fixture(scope="module")
+def checkpoint(
+    reference: diffusers.StableDiffusionPipeline, tmp_path_factory: pytest.TempPathFactory
+) -> Checkpoint:
+    folder = tmp_path_factory.mktemp("model")
+    return with_scheduler(reference, diffusers.DPMSolverMultistepScheduler, folder)
+
+
+def half_mask() -> Image.Image:
+    mask = Image.new("L", (SIZE, SIZE))
+    mask.paste(255, (0, 0, SIZE // 2, SIZE))
+    return mask
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("feather", [0, 6])
+def test_inpainting_keeps_every_pixel_outside(
+    checkpoint: Checkpoint, sampler: str, feather: int
+) -> None:
+    recipe = make(task="inpaint", sampler=sampler, strength=1.0, mask_feather=feather)
+    result = list(run(checkpoint, recipe, scribble(), half_mask()))[-1]
+    assert isinstance(result, Result)
+    picture = result.pictures[0]
+    assert picture.changed_outside == 0 and picture.mask is not None
+    before, after = np.asarray(scribble()), np.asarray(picture.image)
+    outside = np.asarray(picture.mask) == 0
+    assert outside.sum() == SIZE * (SIZE // 2 - feather)
+    assert (before[outside] == after[outside]).all()
+    assert (before != after).any(-1)[np.asarray(half_mask()) > 0].mean() > 0.5
+
+
+def test_inpainting_blends_the_prediction(checkpoint: Checkpoint) -> None:
+    """Our formula, on purpose not diffusers' (which re-noises the original at every step):
+    x0 <- original + mask * (x0 - original) before the sampler's step. Then the sampler's x
+    outside the mask is original + sigma * (the noise it started from), for DDIM exactly."""
+    recipe = make(task="inpaint", sampler="ddim", strength=1.0, mask_feather=0)
+    (row,) = prepare(checkpoint, recipe, scribble(), half_mask())
+    assert row.original is not None and row.repaint is not None
+    kept = (row.repaint == 0).expand_as(row.x)
+    noise = (row.x - row.original) / row.sigma
+    while not row.finished:
+        advance(checkpoint, [row])
+        expected = row.original + (0.0 if row.finished else row.sigma) * noise
+        assert torch.allclose(row.x[kept], expected[kept], atol=1e-4)
+
+
+def test_rows_of_unlike_requests_share_a_call(checkpoint: Checkpoint) -> None:
+    """Mixed steps, samplers, guidance, tasks and negative prompts in one batch: each row is what it
+    is alone. 1e-3 on latents of about 1: kernels add in another order for another batch size.
+    """
+    recipes = [
+        make(),
+        make(sampler="euler_ancestral", num_inference_steps=5, guidance_scale=1.0, seed=9),
+        make(
+            sampler="heun", prompt="a forest in the rain", guidance_scale=3.0, guidance_rescale=0.7
+        ),
+        make(task="inpaint", strength=1.0, sampler="ddim", seed=4),
+    ]
+    pictures = [(None, None), (None, None), (None, None), (scribble(), half_mask())]
+
+    def latents(together: bool) -> list[torch.Tensor]:
+        requests = [Request(checkpoint, r, *p) for r, p in zip(recipes, pictures, strict=True)]
+        groups = [requests] if together else [[request] for request in requests]
+        for group in groups:
+            while live := [request for request in group if not request.finished]:
+                advance(checkpoint, [row for request in live for row in request.rows])
+        return [request.rows[0].x for request in requests]
+
+    for alone, shared in zip(latents(False), latents(True), strict=True):
+        assert (alone - shared).abs().max() < 1e-3
+
+
+def test_images_of_a_request_have_consecutive_seeds(checkpoint: Checkpoint) -> None:
+    result = list(run(checkpoint, make(num_images=3, seed=11)))[-1]
+    assert isinstance(result, Result)
+    assert [picture.recipe.seed for picture in result.pictures] == [11, 12, 13]
+    alone = drawn(checkpoint, make(seed=12))
+    assert np.abs(alone - np.asarray(result.pictures[1].image).astype(int)).max() <= 1
+
+
+def test_png_redraws_itself(checkpoint: Checkpoint) -> None:
+    result = list(run(checkpoint, make(prompt='é "quoted"\nlake', negative_prompt="雨")))[-1]
+    assert isinstance(result, Result)
+    picture = result.pictures[0]
+    stored = Recipe.from_json(imaging.read_png_text(picture.png)["recipe"])
+    assert stored == picture.recipe
+    again = list(run(checkpoint, stored))[-1]
+    assert isinstance(again, Result) and again.pictures[0].png == picture.png
+
+
+def test_events_of_a_run(checkpoint: Checkpoint) -> None:
+    events = list(run(checkpoint, make(num_inference_steps=6, sampler="heun"), preview_every=2))
+    steps = [event.step for event in events if isinstance(event, Progress)]
+    assert steps == [1, 2, 3, 4, 5, 6], "two evaluations a step are still one step"
+    assert [event.step for event in events if isinstance(event, Preview)] == [1, 2, 4]
+    assert isinstance(events[-1], Result) and len(events) == 10
+
+
+def test_closing_stops_within_one_step(
+    checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = 0
+    forward = checkpoint.unet.forward
+
+    def counted(*arguments: object) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        return forward(*arguments)
+
+    monkeypatch.setattr(checkpoint.unet, "forward", counted)
+    events = run(checkpoint, make(num_inference_steps=50))
+    next(events)
+    events.close()
+    assert calls == 1
+
+
+class LinearAutoencoder(nn.Module):
+    """Latents that are a known linear map of each 8 x 8 patch's mean colour."""
+
+    factor = 8
+
+    def encode(self, images: torch.Tensor) -> torch.Tensor:
+        mix = torch.tensor([[1.0, 2, 0], [0, 1, -1], [0.5, 0, 1], [1, 1, 1]])
+        return torch.einsum("dc,bchw->bdhw", mix, F.avg_pool2d(images, 8)) + 0.3
+
+
+def test_linear_preview_finds_the_map(checkpoint: Checkpoint) -> None:
+    """Where colours are a linear function of the latents, the fit is that function (float32)."""
+    vae = LinearAutoencoder()
+    found = linear_preview(replace(checkpoint, vae=vae))
+    pictures = torch.rand(2, 3, 32, 32) * 2 - 1
+    latents = vae.encode(pictures).movedim(1, -1)
+    colours = F.avg_pool2d(pictures, 8).movedim(1, -1)
+    assert torch.allclose(latents @ found[:-1] + found[-1], colours, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"sampler": "warp"}, "sampler"),
+        ({"schedule": "warp"}, "schedule"),
+        ({"width": 100}, "width"),
+        ({"height": 1001}, "height"),
+        ({"width": 2048, "height": 2048}, "width"),
+    ],
+)
+def test_check_names_the_field(
+    checkpoint: Checkpoint, changes: dict[str, object], field: str
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        check(make(**changes), checkpoint, max_pixels=512 * 512)
+    assert caught.value.field == field
+    assert str(next(iter(changes.values()))) in str(caught.value)
+
+
+def test_pictures_must_fit_the_task() -> None:
+    other = Image.new("RGB", (8, 8))
+    cases = [
+        (make(), scribble(), None, "init_image"),
+        (make(task="image_to_image"), None, None, "init_image"),
+        (make(task="inpaint"), scribble(), None, "mask"),
+        (
+            make(task="image_to_image", init_image=imaging.pixel_digest(other)),
+            scribble(),
+            None,
+            "init_image",
+        ),
+    ]
+    for recipe, init_image, mask, field in cases:
+        with pytest.raises(RecipeError) as caught:
+            check_pictures(recipe, init_image, mask)
+        assert caught.value.field == field
+    stored = check_pictures(make(task="image_to_image"), scribble(), None)
+    assert stored.init_image == imaging.pixel_digest(scribble())
+
+
+def test_strength_that_leaves_no_step_is_refused(checkpoint: Checkpoint) -> None:
+    with pytest.raises(RecipeError) as caught:
+        prepare(checkpoint, make(task="image_to_image", strength=0.05), scribble(), None)
+    assert caught.value.field == "strength"
