@@ -30,7 +30,7 @@ from ldm.diffusion.schedule import SCHEDULES, truncated
 from ldm.models.vae import AutoencoderKL
 from ldm.recipe import Recipe, RecipeError
 
-PREVIEW_EVERY = 4  # steps
+PREVIEW_EVERY = 4  # steps; 0 for none
 
 
 # --- events ---
@@ -410,7 +410,7 @@ class Request:
         if self.finished:
             pictures = tuple(finish(self.checkpoint, row) for row in self.rows)
             yield Result(pictures, time.monotonic() - self.start)
-        elif step % self.preview_every == 0 or step == 1:
+        elif self.preview_every and (step == 1 or step % self.preview_every == 0):
             yield Preview(self.preview(), step)
 
     def preview(self) -> tuple[Image.Image, ...]:

@@ -66,12 +66,19 @@ class _File:
             self.refuse(key, "a text" if among is None else " or ".join(among))
         return value
 
-    def number(self, key: str, minimum: float, whole: bool) -> float:
+    def count(self, key: str) -> int:
         value = self.values[key]
-        kind = int if whole else (int, float)
-        if not isinstance(value, kind) or isinstance(value, bool) or not minimum <= value < math.inf:
-            self.refuse(key, f"a {'whole ' if whole else ''}number of at least {minimum:g}")
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            self.refuse(key, "a whole number of at least 1")
         return value
+
+    def number(self, key: str) -> float:
+        value = self.values[key]
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            self.refuse(key, "a number of at least 0")
+        if not 0 <= value < math.inf:
+            self.refuse(key, "a number of at least 0")
+        return float(value)
 
     def size(self, key: str, value: object) -> Size:
         if isinstance(value, list) and len(value) == 2:
@@ -93,8 +100,8 @@ def _from_file(path: Path) -> Defaults:
         title=file.text("title"),
         native_size=file.size("native_size", file.values["native_size"]),
         sizes=file.sizes("sizes"),
-        num_inference_steps=int(file.number("num_inference_steps", 1, whole=True)),
-        guidance_scale=float(file.number("guidance_scale", 0, whole=False)),
+        num_inference_steps=file.count("num_inference_steps"),
+        guidance_scale=file.number("guidance_scale"),
         sampler=file.text("sampler", SAMPLERS),
         schedule=file.text("schedule", SCHEDULES),
         licence=file.text("licence"),

@@ -156,7 +156,7 @@ def _vae(folder: Path) -> AutoencoderKL | PatchAutoencoder:
     return _on_meta(lambda: PatchAutoencoder(patches))
 
 
-def _text_model(folder: Path) -> CLIPTextModel:
+def _text_model(folder: Path, device: torch.device) -> CLIPTextModel:
     path = folder / "text_encoder" / "config.json"
     kinds = read_json(path).get("architectures")
     if kinds != ["CLIPTextModel"]:
@@ -164,7 +164,7 @@ def _text_model(folder: Path) -> CLIPTextModel:
     config = _parse(path, CLIPTextConfig.from_dict)
     model = _on_meta(lambda: CLIPTextModel(config))
     # The one tensor that no file holds: the numbers of the positions.
-    positions = torch.arange(config.max_position_embeddings)[None]
+    positions = torch.arange(config.max_position_embeddings, device=device)[None]
     model.embeddings.register_buffer("position_ids", positions, persistent=False)
     return model
 
@@ -253,7 +253,7 @@ def load(
     noise_schedule = _parse(
         folder / "scheduler" / "scheduler_config.json", NoiseSchedule.from_config
     )
-    unet, vae, text_model = _unet(folder), _vae(folder), _text_model(folder)
+    unet, vae, text_model = _unet(folder), _vae(folder), _text_model(folder, device)
     tokenizer = _tokenizer(folder)
     _check_fit(folder, unet, vae, text_model, tokenizer)
 
@@ -278,7 +278,6 @@ def load(
     digest = Digest()
     for component, module, tensors, kind in parts:
         fill(module, tensors, device, kind, component, digest)
-    text_model.to(device)  # the positions; the weights are there
 
     return Checkpoint(
         name=folder.resolve().name,

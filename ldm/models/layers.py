@@ -24,7 +24,7 @@ KeysValues = tuple[Tensor, Tensor]  # both (B, heads, L, head size)
 # --- group normalisation ------------------------------------------------------------------
 
 
-class _GroupNormFunction(torch.autograd.Function):
+class GroupNormFunction(torch.autograd.Function):
     """PyTorch's group-norm forward with a backward made of matrix products.
 
     With a = rstd * gamma for each channel and, for each group of n values,
@@ -46,41 +46,45 @@ class _GroupNormFunction(torch.autograd.Function):
         return y
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight, mean, rstd = ctx.saved_tensors
-        batch, channels, height, width = x.shape
-        groups, pixels = ctx.groups, height * width
-        split = (batch, groups, channels // groups)
-        wide = torch.promote_types(x.dtype, torch.float32)
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        return _group_norm_backward(ctx, *grad_outputs)
 
-        # Views, as x is channels_last: (B, HW, C)
-        x_rows = x.permute(0, 2, 3, 1).reshape(batch, pixels, channels)
-        dy_rows = dy.permute(0, 2, 3, 1).reshape(batch, pixels, channels)
 
-        # Per-channel sums as products with a row of ones: the matrix kernels read bf16 and
-        # add in float32, several times faster than a reduction over strided memory.
-        ones = x.new_ones(1, 1, pixels).expand(batch, 1, pixels)
-        sum_dy = torch.bmm(ones, dy_rows).view(split).to(wide)
-        sum_dy_x = torch.bmm(ones, dy_rows * x_rows).view(split).to(wide)
+@once_differentiable
+def _group_norm_backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+    x, weight, mean, rstd = ctx.saved_tensors
+    batch, channels, height, width = x.shape
+    groups, pixels = ctx.groups, height * width
+    split = (batch, groups, channels // groups)
+    wide = torch.promote_types(x.dtype, torch.float32)
 
-        gamma = weight.to(wide).view(1, *split[1:])
-        mean = mean.to(wide).view(batch, groups, 1)
-        rstd = rstd.to(wide).view(batch, groups, 1)
-        per_value = rstd / (split[2] * pixels)
-        group_dy = (sum_dy * gamma).sum(2, keepdim=True)
-        group_dy_x = (sum_dy_x * gamma).sum(2, keepdim=True)
-        b = (group_dy * mean - group_dy_x) * rstd.square() * per_value
-        c = -b * mean - group_dy * per_value
+    # Views, as x is channels_last: (B, HW, C)
+    x_rows = x.permute(0, 2, 3, 1).reshape(batch, pixels, channels)
+    dy_rows = dy.permute(0, 2, 3, 1).reshape(batch, pixels, channels)
 
-        def rows(value: Tensor) -> Tensor:
-            return value.expand(split).reshape(batch, 1, channels).to(x.dtype)
+    # Per-channel sums as products with a row of ones: the matrix kernels read bf16 and
+    # add in float32, several times faster than a reduction over strided memory.
+    ones = x.new_ones(1, 1, pixels).expand(batch, 1, pixels)
+    sum_dy = torch.bmm(ones, dy_rows).view(split).to(wide)
+    sum_dy_x = torch.bmm(ones, dy_rows * x_rows).view(split).to(wide)
 
-        dx = torch.addcmul(rows(c), dy_rows, rows(rstd * gamma)).addcmul_(x_rows, rows(b))
-        dx = dx.view(batch, height, width, channels).permute(0, 3, 1, 2)
-        dweight = ((sum_dy_x - sum_dy * mean) * rstd).sum(0).view(channels).to(weight.dtype)
-        dbias = sum_dy.sum(0).view(channels).to(weight.dtype)
-        return dx, dweight, dbias, None, None
+    gamma = weight.to(wide).view(1, *split[1:])
+    mean = mean.to(wide).view(batch, groups, 1)
+    rstd = rstd.to(wide).view(batch, groups, 1)
+    per_value = rstd / (split[2] * pixels)
+    group_dy = (sum_dy * gamma).sum(2, keepdim=True)
+    group_dy_x = (sum_dy_x * gamma).sum(2, keepdim=True)
+    b = (group_dy * mean - group_dy_x) * rstd.square() * per_value
+    c = -b * mean - group_dy * per_value
+
+    def rows(value: Tensor) -> Tensor:
+        return value.expand(split).reshape(batch, 1, channels).to(x.dtype)
+
+    dx = torch.addcmul(rows(c), dy_rows, rows(rstd * gamma)).addcmul_(x_rows, rows(b))
+    dx = dx.view(batch, height, width, channels).permute(0, 3, 1, 2)
+    dweight = ((sum_dy_x - sum_dy * mean) * rstd).sum(0).view(channels).to(weight.dtype)
+    dbias = sum_dy.sum(0).view(channels).to(weight.dtype)
+    return dx, dweight, dbias, None, None
 
 
 class GroupNorm(nn.GroupNorm):
@@ -97,9 +101,7 @@ class GroupNorm(nn.GroupNorm):
             and input.dtype == torch.bfloat16
             and input.is_contiguous(memory_format=torch.channels_last)
         ):
-            return _GroupNormFunction.apply(
-                input, self.weight, self.bias, self.num_groups, self.eps
-            )
+            return GroupNormFunction.apply(input, self.weight, self.bias, self.num_groups, self.eps)
         return super().forward(input)
 
 

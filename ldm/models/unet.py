@@ -101,9 +101,7 @@ class CrossAttnDownBlock2D(DownBlock2D):
 class UNetMidBlock2DCrossAttn(nn.Module):
     """Residual block, transformer, residual block, at the lowest resolution."""
 
-    def __init__(
-        self, channels: int, resnet: ResnetShape, transformer: TransformerShape
-    ) -> None:
+    def __init__(self, channels: int, resnet: ResnetShape, transformer: TransformerShape) -> None:
         super().__init__()
         self.resnets = nn.ModuleList(resnet.build(channels, channels) for _ in range(2))
         self.attentions = nn.ModuleList([Transformer2DModel(channels, transformer)])

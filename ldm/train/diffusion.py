@@ -25,7 +25,7 @@ from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.models.unet import UNet2DConditionModel
 from ldm.train.data import Drawings, write_atomically
 from ldm.train.progress import Progress
-from ldm.train.tokenizer import CONTEXT
+from ldm.train.tokenizer import BEGIN, CONTEXT, END
 from ldm.train.weights import MasterWeights
 
 SCHEDULER = {
@@ -80,12 +80,13 @@ def build(tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel
     """Untrained U-Net and text encoder, from the global seed of the training process."""
     unet = UNet2DConditionModel(UNetConfig.from_dict(UNET))
     nn.init.zeros_(unet.conv_out.weight)
+    vocabulary = tokenizer.get_vocab()
     config = CLIPTextConfig(
         **TEXT,
         vocab_size=len(tokenizer),
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=vocabulary[BEGIN],
+        eos_token_id=vocabulary[END],
+        pad_token_id=vocabulary[END],
     )
     text_encoder = CLIPTextModel(config)
     text_encoder.set_attn_implementation("eager")  # the fused one's backward is slow on CPUs

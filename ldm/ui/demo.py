@@ -4,6 +4,7 @@ import gradio as gr
 
 from ldm.engine import Engine
 from ldm.ui import texts
+from ldm.ui.api import build_api
 from ldm.ui.handlers import Runs
 from ldm.ui.inpainting import build_inpainting
 from ldm.ui.settings import PROJECT
@@ -35,4 +36,5 @@ def build_demo(engine: Engine) -> gr.Blocks:
             build_text_to_image(engine, runs)
             build_sketch_to_image(engine, runs)
             build_inpainting(engine, runs)
+        build_api(engine)
     return demo

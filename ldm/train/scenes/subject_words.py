@@ -20,15 +20,16 @@ class SubjectWords:
 
 
 def _boater(who: str, *others: str) -> SubjectWords:
-    people = (who, who, *others)
+    people = (who, who, who, who, *others)
     return SubjectWords(
         (*(f"{one} in a {{c}}boat" for one in people), f"{who} rowing a {{c}}boat"),
         tuple(
             f"{one} {action} {{p}}"
             for one in people
             for action in of(
-                """boating on; boating on; rowing a {c}boat on; in a small {c}boat on; rowing
-                across; paddling a {c}boat on; sitting in a {c}rowing boat on; in a {c}boat on"""
+                """boating on; boating on; boating on; boating on; boating in a {c}boat on; boating
+                in a {c}boat on; rowing a {c}boat on; in a small {c}boat on; rowing across;
+                paddling a {c}boat on; sitting in a {c}rowing boat on; in a {c}boat on"""
             )
         ),
         tuple(

@@ -1,0 +1,109 @@
+"""The app as a visitor meets it: `python app.py` in a process of its own, and a real browser.
+
+Any error on the browser's console fails the test it came in.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+
+WIDE = ViewportSize(width=1440, height=900)
+START_SECONDS = 180  # a slow disk reads torch and the weights for a while
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+
+OpenPage = Callable[..., Page]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _wait_until_served(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until:
+        if app.poll() is not None:
+            raise RuntimeError(f"app.py ended with {app.returncode}:\n{log.read_text()}")
+        try:
+            with urllib.request.urlopen(url, timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.3)
+    raise RuntimeError(f"no page at {url} after {START_SECONDS} s:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def app_url(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an app that serves the embedded model, for as long as the tests run."""
+    folder = tmp_path_factory.mktemp("app")
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/"
+    environment = os.environ | {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "files")}
+    log = folder / "log.txt"
+    with log.open("wb") as output:
+        app = subprocess.Popen(
+            [sys.executable, "app.py"], cwd=root, env=environment, stdout=output, stderr=output
+        )
+        try:
+            _wait_until_served(url, app, log)
+            yield url
+        finally:
+            app.terminate()
+            try:
+                app.wait(20)
+            except subprocess.TimeoutExpired:
+                app.kill()
+                app.wait()
+    text = log.read_text()
+    assert "Traceback" not in text, text
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium where there is one, else the browser that Playwright brought."""
+    own = shutil.which("chromium") or shutil.which("chromium-browser")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=own, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
+    """Opens the app as one more visitor; at the end no visitor may have seen an error."""
+    errors: list[str] = []
+    contexts = []
+
+    def open_one(viewport: ViewportSize = WIDE, phone: bool = False) -> Page:
+        context = browser.new_context(
+            viewport=viewport, has_touch=phone, is_mobile=phone, accept_downloads=True
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(app_url)
+        page.locator("#text_to_image-generate").wait_for()
+        return page
+
+    yield open_one
+    for context in contexts:
+        context.close()
+    assert not errors, errors
+
+
+@pytest.fixture
+def page(open_page: OpenPage) -> Page:
+    """The app at a desk's width."""
+    return open_page()

@@ -1,0 +1,90 @@
+"""Repainting a part of a picture: what lies outside the mask keeps every byte."""
+
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image, ImageFilter
+from playwright.sync_api import Page, expect
+
+from tests.e2e.tab import Tab, recipe_in
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def tab(page: Page) -> Tab:
+    tab = Tab(page, "inpaint").open()
+    tab.set("num_inference_steps", 10)
+    return tab
+
+
+@pytest.fixture
+def picture(tab: Tab) -> Image.Image:
+    """A picture of the model's own size, different in every pixel."""
+    size = tab.part("size").locator("input").input_value().split()
+    shape = (int(size[2]), int(size[0]), 3)
+    values = np.random.default_rng(7).integers(0, 256, shape, dtype=np.uint8)
+    return Image.fromarray(values)
+
+
+def as_png(image: Image.Image) -> bytes:
+    data = BytesIO()
+    image.save(data, "PNG")
+    return data.getvalue()
+
+
+def test_nothing_changes_outside_the_mask(tab: Tab, picture: Image.Image) -> None:
+    tab.prompt.fill("a cabin by a lake at sunset")
+    tab.open_picture("noise.png", as_png(picture))
+    expect(tab.part("note")).to_contain_text("Opened a picture")
+    tab.stroke((0.3, 0.3), (0.5, 0.35), (0.45, 0.5))
+    expect(tab.part("mask-read")).to_contain_text("The mask as read")
+    png = tab.draw()
+
+    result = np.asarray(Image.open(BytesIO(png)).convert("RGB")).astype(int)
+    original = np.asarray(picture).astype(int)
+    changed = (result != original).any(axis=2)
+    # What was painted, grown by the soft edge: computed from the canvas, not by the engine.
+    strokes = Image.open(BytesIO(tab.strokes())).getchannel("A").resize(picture.size)
+    reach = 2 * (recipe_in(png).mask_feather + 2) + 1
+    near = np.asarray(strokes.filter(ImageFilter.MaxFilter(reach))) > 0
+    assert changed[near].mean() > 0.3
+    assert int(changed[~near].sum()) == 0
+    assert (~near).mean() > 0.5, "the mask must leave something to compare"
+
+    line = tab.part("stage").locator("[data-changed]")
+    expect(line).to_have_text("Changed outside the mask: 0 pixels")
+    expect(line).to_have_attribute("data-changed", "0")
+
+
+def test_a_new_picture_clears_the_mask(tab: Tab, picture: Image.Image) -> None:
+    tab.open_picture("one.png", as_png(picture))
+    easel = tab.part("easel").locator(".ldm-easel")
+    expect(easel).to_have_attribute("data-picture", "true")
+    tab.stroke((0.3, 0.3), (0.6, 0.6))
+    expect(easel).to_have_attribute("data-blank", "false")
+    tab.open_picture("two.png", as_png(picture.rotate(90)))
+    expect(easel).to_have_attribute("data-blank", "true")
+    tab.generate.click()
+    expect(tab.problem).to_contain_text("Mask")
+
+
+def test_the_mask_can_be_inverted_and_cleared(tab: Tab, picture: Image.Image) -> None:
+    tab.open_picture("one.png", as_png(picture))
+    read = tab.part("mask-read")
+    expect(read).to_contain_text("No mask yet")
+    tab.stroke((0.5, 0.5), (0.52, 0.5))
+    expect(read).to_contain_text("The mask as read")
+    tab.page.get_by_role("button", name="Invert the mask").click()
+    expect(read).to_contain_text("9")  # ninety-odd percent
+    tab.page.get_by_role("button", name="Clear the mask").click()
+    expect(read).to_contain_text("No mask yet")
+
+
+def test_examples_bring_a_picture_and_a_mask(tab: Tab) -> None:
+    tab.page.locator(".ldm-chip:visible").first.click()
+    expect(tab.part("easel").locator(".ldm-easel")).to_have_attribute("data-blank", "false")
+    expect(tab.part("mask-read")).to_contain_text("The mask as read")
+    tab.draw()
+    expect(tab.part("stage").locator("[data-changed='0']")).to_be_visible()

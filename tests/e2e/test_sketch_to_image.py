@@ -1,0 +1,88 @@
+"""From a drawing to a picture: drawn with the mouse, undone, filled, opened from a file."""
+
+from io import BytesIO
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from tests.e2e.tab import Tab, recipe_in
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def tab(page: Page) -> Tab:
+    tab = Tab(page, "image_to_image").open()
+    tab.set("num_inference_steps", 10)
+    return tab
+
+
+def painted_share(tab: Tab) -> float:
+    alpha = Image.open(BytesIO(tab.strokes())).getchannel("A")
+    return sum(alpha.histogram()[128:]) / (alpha.width * alpha.height)
+
+
+def test_a_drawing_becomes_a_picture(tab: Tab) -> None:
+    tab.prompt.fill("a lake surrounded by mountains at dawn")
+    easel = tab.part("easel")
+    easel.get_by_role("button", name="Water blue").click()
+    easel.get_by_role("button", name="Very broad").click()
+    tab.stroke((0.1, 0.8), (0.5, 0.75), (0.9, 0.8))
+    png = tab.draw()
+    recipe = recipe_in(png)
+    assert recipe.task == "image_to_image"
+    assert recipe.init_image, "the drawing's fingerprint belongs in the recipe"
+    easel.get_by_role("button", name="Sunset orange").click()
+    tab.stroke((0.1, 0.2), (0.9, 0.2))
+    again = tab.draw()
+    assert recipe_in(again).init_image != recipe.init_image
+
+
+def test_tools_change_the_sheet(tab: Tab) -> None:
+    easel = tab.part("easel")
+    undo = easel.get_by_role("button", name="Undo")
+    expect(undo).to_be_disabled()
+    tab.stroke((0.2, 0.5), (0.8, 0.5))
+    line = painted_share(tab)
+    assert 0.005 < line < 0.1
+    easel.get_by_role("button", name="Fill an area").click()
+    tab.stroke((0.5, 0.2))
+    assert painted_share(tab) > 0.9
+    undo.click()
+    assert painted_share(tab) == line
+    easel.get_by_role("button", name="Redo").click()
+    assert painted_share(tab) > 0.9
+    easel.get_by_role("button", name="Eraser").click()
+    easel.get_by_role("button", name="Very broad").click()
+    tab.stroke((0.1, 0.9), (0.9, 0.9))
+    assert painted_share(tab) < 0.95
+    easel.get_by_role("button", name="Clear the drawing").click()
+    assert painted_share(tab) == 0
+
+
+def test_strength_is_said_in_words(tab: Tab) -> None:
+    words = tab.page.locator(".ldm-words:visible")
+    tab.set("strength", 0.2)
+    expect(words).to_contain_text("almost as it is")
+    tab.set("strength", 0.95)
+    expect(words).to_contain_text("Hardly looks")
+
+
+def test_an_opened_picture_is_used_and_its_shape_chosen(tab: Tab) -> None:
+    tab.prompt.fill("a village at sunset")
+    data = BytesIO()
+    Image.linear_gradient("L").convert("RGB").resize((400, 240)).save(data, "PNG")
+    tab.open_picture("photo.png", data.getvalue())
+    expect(tab.part("note")).to_contain_text("400 × 240")
+    recipe = recipe_in(tab.draw())
+    assert recipe.width > recipe.height or recipe.width == recipe.height
+    tab.part("easel-new").click()
+    expect(tab.part("note")).not_to_contain_text("400 × 240")
+
+
+def test_examples_bring_a_caption_and_a_picture(tab: Tab) -> None:
+    tab.page.locator(".ldm-chip:visible").first.click()
+    expect(tab.prompt).not_to_have_value("")
+    expect(tab.part("easel").locator(".ldm-easel")).to_have_attribute("data-picture", "true")
+    tab.draw()

@@ -1,0 +1,113 @@
+"""From a caption to a picture: drawn, previewed, stopped, downloaded, drawn again."""
+
+import re
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from ldm.imaging import read_png_text
+from tests.e2e.tab import RUN_MS, Tab, recipe_in
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def tab(page: Page) -> Tab:
+    return Tab(page, "text_to_image").open()
+
+
+def test_each_caption_gives_a_picture_of_its_own(tab: Tab) -> None:
+    tab.prompt.fill("a sailboat on the sea at sunset")
+    first = tab.draw()
+    tab.prompt.fill("a snowy village at night")
+    second = tab.draw()
+    assert first != second
+    recipe = recipe_in(second)
+    assert recipe.prompt == "a snowy village at night"
+    assert tab.pictures.get_attribute("alt") == f"a snowy village at night (seed {recipe.seed})"
+
+
+def test_the_first_picture_takes_one_action(tab: Tab) -> None:
+    expect(tab.prompt).not_to_have_value("")
+    tab.draw()
+
+
+def test_previews_sharpen_and_steps_count_up(tab: Tab) -> None:
+    tab.page.evaluate(
+        """() => {
+            const stage = document.querySelector('#text_to_image-stage');
+            const status = document.querySelector('#text_to_image-status');
+            window.seen = {previews: new Set(), lines: []};
+            new MutationObserver(() => {
+                const image = stage.querySelector('[data-state=drawing] img');
+                if (image) window.seen.previews.add(image.src);
+                const line = status.innerText;
+                if (window.seen.lines.at(-1) !== line) window.seen.lines.push(line);
+            }).observe(document.body, {subtree: true, childList: true, attributes: true,
+                                       characterData: true});
+        }"""
+    )
+    tab.draw()
+    seen = tab.page.evaluate("({...window.seen, previews: [...window.seen.previews]})")
+    assert len(seen["previews"]) >= 3
+    assert all(preview.startswith("data:image/jpeg") for preview in seen["previews"])
+    steps = [int(m[1]) for line in seen["lines"] if (m := re.match(r"Step (\d+) of \d+", line))]
+    assert len(steps) >= 5
+    assert steps == sorted(steps)
+
+
+def test_stop_returns_to_ready_and_the_next_run_works(tab: Tab) -> None:
+    tab.set("num_inference_steps", 150)
+    tab.generate.click()
+    expect(tab.stage("drawing").locator("img")).to_be_visible(timeout=RUN_MS)
+    expect(tab.generate).to_be_disabled()
+    start = time.monotonic()
+    tab.stop.click()
+    expect(tab.generate).to_be_enabled(timeout=2000)
+    assert time.monotonic() - start < 2
+    expect(tab.status).to_have_text(re.compile(r"^Stopped at step \d+ of 150$"))
+    expect(tab.stop).to_be_disabled()
+    expect(tab.stage("stopped").locator("img")).to_be_visible()  # the last preview stays
+    tab.set("num_inference_steps", 8)
+    assert recipe_in(tab.draw()).num_inference_steps == 8
+
+
+def test_keys_start_and_stop(tab: Tab) -> None:
+    tab.set("num_inference_steps", 150)
+    tab.prompt.focus()
+    tab.page.keyboard.press("Control+Enter")
+    expect(tab.stage("drawing").locator("img")).to_be_visible(timeout=RUN_MS)
+    tab.page.keyboard.press("Escape")
+    expect(tab.status).to_have_text(re.compile("^Stopped at step "), timeout=2000)
+
+
+def test_the_download_carries_its_recipe_and_draws_again(tab: Tab) -> None:
+    tab.set("num_inference_steps", 6)
+    png = tab.draw()
+    recipe = recipe_in(png)
+    assert "model_hash" in read_png_text(png)["made_with"]
+    assert str(recipe.seed) in tab.part("stage").locator("figcaption").inner_text()
+    tab.part("stage").locator("summary").click()
+    expect(tab.part("stage").locator(".ldm-recipe pre")).to_have_text(recipe.to_json())
+
+    tab.part("randomise").locator("input").uncheck()
+    assert tab.part("seed").locator("input").input_value() == str(recipe.seed)
+    assert tab.draw() == png
+
+
+def test_several_pictures_have_seeds_in_a_row(tab: Tab) -> None:
+    tab.set("num_inference_steps", 4)
+    tab.part("num_images").locator("input").click()
+    tab.page.get_by_role("option", name="3").click()
+    tab.draw()
+    expect(tab.pictures).to_have_count(3)
+    seeds = [int(s) for s in tab.part("stage").locator(".ldm-seed b").all_inner_texts()]
+    assert [seed - seeds[0] for seed in seeds] == [0, 1, 2]
+    assert len({tab.pictures.nth(i).get_attribute("src") for i in range(3)}) == 3
+
+
+def test_examples_fill_the_form(tab: Tab) -> None:
+    example = "a tea garden with mist in the early morning"
+    tab.page.get_by_role("button", name=example).click()
+    expect(tab.prompt).to_have_value(example)
