@@ -273,7 +273,7 @@ canvas.tabIndex = 0;
 sheet.addEventListener("dragover", (event) => event.preventDefault());
 sheet.addEventListener("drop", (event) => {
   event.preventDefault();
-  const input = document.querySelector(`#${element.closest("[id$=-easel]").id}-open input[type=file]`);
+  const input = document.querySelector(`#${element.closest("[id$=-easel]").id}-files input[type=file]`);
   if (!input || !event.dataTransfer.files.length) return;
   const files = new DataTransfer();
   files.items.add(event.dataTransfer.files[0]);

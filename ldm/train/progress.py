@@ -49,16 +49,16 @@ class Progress:
         done); then save.
         """
         start = last_report = last_save = time.monotonic()
-        before, done, self.sums = self.seconds, 0, {}
+        before, done, reported, self.sums = self.seconds, 0, 0, {}
         while max_steps is None or done < max_steps:
             yield self.weights.step_count
             done += 1
             self.samples += self.batch_size
             now = time.monotonic()
             self.seconds = before + now - start
-            if done % report_every == 0:
-                self.report(report_every * self.batch_size / (now - last_report))
-                last_report = now
+            if done % report_every == 0 or done == max_steps:
+                self.report((done - reported) * self.batch_size / (now - last_report))
+                last_report, reported = now, done
                 if self.agree(now - start > self.minutes * 60):
                     break
             if self.accelerator.is_main_process and now - last_save > SAVE_EVERY_SECONDS:

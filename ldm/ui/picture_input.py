@@ -78,10 +78,8 @@ def picture_updates(
 def build_picture_input(tab: str, masking: bool, size: tuple[int, int]) -> PictureInput:
     """The easel with its buttons; a sheet is blank and of the shape `size` at first."""
     canvas = build_easel(f"{tab}-easel", masking, *sheet_size(*size))
-    with gr.Row(elem_classes="ldm-under"):
-        opening = gr.UploadButton(
-            texts.OPEN_PICTURE, file_types=["image"], size="sm", elem_id=f"{tab}-easel-open"
-        )
+    with gr.Row(elem_id=f"{tab}-easel-files", elem_classes="ldm-under"):
+        opening = gr.UploadButton(texts.OPEN_PICTURE, file_types=["image"], size="sm")
         new = gr.Button(texts.NEW_SHEET, size="sm", visible=not masking, elem_id=f"{tab}-easel-new")
     note = gr.HTML("", elem_classes="ldm-note", elem_id=f"{tab}-note")
     problem = gr.HTML("", elem_classes="ldm-slot")

@@ -12,12 +12,14 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 WIDE = ViewportSize(width=1440, height=900)
+PHONE = ViewportSize(width=390, height=844)
 START_SECONDS = 180  # a slow disk reads torch and the weights for a while
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -79,18 +81,28 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
-    """Opens the app as one more visitor; at the end no visitor may have seen an error."""
-    errors: list[str] = []
-    contexts = []
+@pytest.fixture(scope="session")
+def contexts(browser: Browser) -> Callable[[int, bool], BrowserContext]:
+    """The browser profile of a visitor at a desk or on a phone; kept, as a profile's cache is."""
 
-    def open_one(viewport: ViewportSize = WIDE, phone: bool = False) -> Page:
-        context = browser.new_context(
-            viewport=viewport, has_touch=phone, is_mobile=phone, accept_downloads=True
+    @cache
+    def context(visitor: int, phone: bool) -> BrowserContext:
+        return browser.new_context(
+            viewport=PHONE if phone else WIDE, has_touch=phone, is_mobile=phone
         )
-        contexts.append(context)
-        page = context.new_page()
+
+    return context
+
+
+@pytest.fixture
+def open_page(contexts: Callable[[int, bool], BrowserContext], app_url: str) -> Iterator[OpenPage]:
+    """Opens the app as this visitor; at the end nobody may have seen an error."""
+    errors: list[str] = []
+    pages: list[Page] = []
+
+    def open_one(visitor: int = 0, phone: bool = False) -> Page:
+        page = contexts(visitor, phone).new_page()
+        pages.append(page)
         page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.goto(app_url)
@@ -98,8 +110,8 @@ def open_page(browser: Browser, app_url: str) -> Iterator[OpenPage]:
         return page
 
     yield open_one
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not errors, errors
 
 

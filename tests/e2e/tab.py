@@ -85,10 +85,8 @@ class Tab:
 
     def open_picture(self, name: str, data: bytes) -> None:
         kind = "image/png" if name.endswith(".png") else "image/jpeg"
-        files = self.part("easel-open").locator("input[type=file]")
-        if not files.count():
-            files = self.page.locator(f"input[type=file]:near(#{self.name}-easel-open)")
-        files.first.set_input_files({"name": name, "mimeType": kind, "buffer": data})
+        entry = self.part("easel-files").locator("input[type=file]")
+        entry.set_input_files({"name": name, "mimeType": kind, "buffer": data})
 
     def stroke(self, *places: tuple[float, float]) -> None:
         """Draw through places given as shares of the sheet's width and height."""

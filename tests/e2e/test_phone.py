@@ -13,7 +13,8 @@ pytestmark = pytest.mark.e2e
 def test_no_sideways_scroll_and_the_picture_below_the_buttons(
     open_page: OpenPage, width: int
 ) -> None:
-    page = open_page(ViewportSize(width=width, height=844), phone=True)
+    page = open_page(phone=True)
+    page.set_viewport_size(ViewportSize(width=width, height=844))
     for name in TITLES:
         tab = Tab(page, name).open()
         page.locator(".ldm-settings:visible > button").click()
@@ -27,7 +28,7 @@ def test_no_sideways_scroll_and_the_picture_below_the_buttons(
 
 
 def test_touch_draws(open_page: OpenPage) -> None:
-    page = open_page(ViewportSize(width=390, height=844), phone=True)
+    page = open_page(phone=True)
     tab = Tab(page, "image_to_image").open()
     canvas = tab.part("easel").locator("canvas.strokes")
     canvas.scroll_into_view_if_needed()

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 
 def test_two_visitors_see_their_own_work_alone(open_page: OpenPage) -> None:
     ann = Tab(open_page(), "text_to_image").open()
-    ben = Tab(open_page(), "text_to_image").open()
+    ben = Tab(open_page(visitor=1), "text_to_image").open()
     ann.prompt.fill("a lake at dawn")
     ben.prompt.fill("a city street at night")
     for visitor in (ann, ben):
@@ -31,7 +31,7 @@ def test_two_visitors_see_their_own_work_alone(open_page: OpenPage) -> None:
 
 def test_stopping_ones_own_run_leaves_the_others_running(open_page: OpenPage) -> None:
     ann = Tab(open_page(), "text_to_image").open()
-    ben = Tab(open_page(), "text_to_image").open()
+    ben = Tab(open_page(visitor=1), "text_to_image").open()
     ann.set("num_inference_steps", 150)
     ben.set("num_inference_steps", 25)
     ann.generate.click()

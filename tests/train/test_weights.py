@@ -1,0 +1,99 @@
+"""The optimizer's own parts against independent computations; state that survives a restart."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from ldm.train.weights import MasterWeights, orthogonalised
+
+
+@pytest.mark.parametrize("shape", [(24, 96), (96, 24), (32, 32)])
+def test_orthogonalised_is_near_the_polar_factor(shape: tuple[int, int]) -> None:
+    """Against the exact polar factor U V^T by SVD. Muon's coefficients leave singular values within
+    0.68 to 1.14 (Jordan et al.), so direction is compared, by cosine, and the values by that range.
+    """
+    matrices = torch.randn(3, *shape, generator=torch.Generator().manual_seed(0))
+    found = orthogonalised(matrices).float()
+    u, _, v = torch.linalg.svd(matrices, full_matrices=False)
+    cosine = torch.cosine_similarity(found.flatten(1), (u @ v).flatten(1))
+    assert (cosine > 0.95).all()
+    values = torch.linalg.svdvals(found)
+    assert values.min() > 0.3 and values.max() < 1.3
+
+
+def network(seed: int = 0) -> nn.Sequential:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(6, 16), nn.SiLU(), nn.Linear(16, 6)).bfloat16()
+
+
+def train(model: nn.Module, weights: MasterWeights, steps: range) -> list[float]:
+    losses = []
+    for step in steps:
+        x = torch.randn(64, 6, generator=torch.Generator().manual_seed(step)).bfloat16()
+        loss = (model(x).float() - x.float().flip(1)).square().mean()
+        loss.backward()
+        weights.step()
+        losses.append(loss.item())
+    return losses
+
+
+def wrap(model: nn.Module) -> MasterWeights:
+    return MasterWeights({"net": model}, Accelerator(cpu=True), 0.02, warmup=5)
+
+
+def test_training_learns() -> None:
+    model = network()
+    losses = train(model, wrap(model), range(150))
+    assert losses[-1] < 0.2 * losses[0]
+
+
+def test_bf16_weights_follow_float32_masters() -> None:
+    """Updates far below bf16's resolution still add up in the masters."""
+    model = network()
+    weights = MasterWeights({"net": model}, Accelerator(cpu=True), 1e-6, warmup=1)
+    before = weights.flat.clone()
+    train(model, weights, range(20))
+    assert (weights.flat != before).float().mean() > 0.9
+    for (_, parameter), values in zip(
+        weights.named, weights.flat.split(weights.sizes), strict=True
+    ):
+        assert torch.equal(parameter.detach().flatten(), values.bfloat16())
+
+
+def test_resumed_training_is_the_same_training(tmp_path: Path) -> None:
+    straight = network()
+    expected = wrap(straight)
+    train(straight, expected, range(30))
+
+    first = network()
+    weights = wrap(first)
+    train(first, weights, range(12))
+    weights.save(tmp_path / "state.safetensors", {"samples": 12.0})
+    second = network(seed=9)
+    resumed = wrap(second)
+    assert resumed.load(tmp_path / "state.safetensors") == {"samples": 12.0}
+    assert resumed.step_count == 12
+    train(second, resumed, range(12, 30))
+    assert torch.equal(resumed.flat, expected.flat)
+    assert torch.equal(resumed.ema, expected.ema)
+
+
+def test_state_of_another_architecture_is_refused(tmp_path: Path) -> None:
+    wrap(network()).save(tmp_path / "state.safetensors", {})
+    other = nn.Sequential(nn.Linear(6, 8))
+    with pytest.raises(ValueError, match="another architecture"):
+        wrap(other).load(tmp_path / "state.safetensors")
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
+    model = network()
+    weights = wrap(model)
+    train(model, weights, range(3))
+    before = weights.flat.clone()
+    for _, parameter in weights.named:
+        parameter.grad = torch.full_like(parameter, torch.nan)
+    weights.step()
+    assert torch.equal(weights.flat, before) and weights.step_count == 3
