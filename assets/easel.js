@@ -127,7 +127,8 @@ function draw(from, to, bend) {
   ink.lineCap = ink.lineJoin = "round";
   ink.beginPath();
   ink.moveTo(from.x, from.y);
-  ink.quadraticCurveTo(bend.x, bend.y, to.x, to.y);
+  if (from === to) ink.lineTo(to.x + 0.01, to.y); // a line of no length would leave no dot
+  else ink.quadraticCurveTo(bend.x, bend.y, to.x, to.y);
   ink.stroke();
   ink.globalCompositeOperation = "source-over";
 }

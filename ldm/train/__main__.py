@@ -1,23 +1,31 @@
-"""`python -m ldm.train STAGE`: draw, tokenizer, autoencoder, diffusion, export, or all in turn.
+"""`python -m ldm.train STAGE`: from drawings to a model folder, one stage or all in turn.
+
+draw       pictures and captions
+tokenizer  the byte-pair vocabulary, from the captions
+autoencoder, diffusion, decoder
+           training; the last sharpens the decoder while the latents stay as they are
+export     the averaged weights as a model folder
 
 Everything but the export goes to --folder (git-ignored), where each stage continues what it finds.
 Training stages run under `accelerate launch` on one or many processes; without it, on one.
 """
 
 import argparse
+from functools import cached_property
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
 from transformers import CLIPTokenizer
 
+from ldm.checkpoints.load import Checkpoint, load
 from ldm.models.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
 from ldm.train import autoencoder, data, diffusion
 from ldm.train.data import HELD_OUT_SEEDS, Drawings
 from ldm.train.export import export, save_vocabulary
 from ldm.train.tokenizer import train_tokenizer
 
-STAGES = ("draw", "tokenizer", "autoencoder", "diffusion", "export")
+STAGES = ("draw", "tokenizer", "autoencoder", "diffusion", "decoder", "export")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -40,6 +48,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--batch-size", type=int, default=0, help="per process; 0: the stage's own")
     parser.add_argument("--learning-rate", type=float, default=0.0, help="0: the stage's own")
+    parser.add_argument(
+        "--cpu", action="store_true", help="train on the CPU whatever else there is"
+    )
     parser.add_argument(
         "--smoke", action="store_true", help="tiny and quick: proves that the chain works"
     )
@@ -65,6 +76,16 @@ class Run:
     def held_out(self) -> Drawings:
         return Drawings(self.drawings_folder, held_out=True)
 
+    @cached_property
+    def shipped(self) -> Checkpoint | None:
+        """The model that an earlier export left: where training starts if its own state is lost."""
+        if not (self.options.out / "model_index.json").exists():
+            return None
+        return load(self.options.out, torch.device("cpu"), torch.float32)
+
+    def has_state(self, stage: str) -> bool:
+        return (self.folder / stage / "state.safetensors").exists()
+
     def tokenizer_files(self) -> CLIPTokenizer:
         return CLIPTokenizer.from_pretrained(self.folder / "tokenizer")
 
@@ -74,29 +95,55 @@ class Run:
         data.draw(target, self.count, self.drawing_size)
 
     def tokenizer(self) -> None:
-        if not (self.folder / "tokenizer").exists():
-            save_vocabulary(train_tokenizer(self.drawings().captions), self.folder / "tokenizer")
+        if (self.folder / "tokenizer").exists():
+            return
+        if self.shipped:
+            made = self.shipped.text_encoder.tokenizer
+        else:
+            made = train_tokenizer(self.drawings().captions)
+        save_vocabulary(made, self.folder / "tokenizer")
 
     def vae(self) -> PatchAutoencoder:
-        return autoencoder.trained(
-            self.folder / "autoencoder", self.drawings(), PatchAutoencoderConfig()
-        )
+        if self.has_state("autoencoder"):
+            config = PatchAutoencoderConfig()
+            vae = autoencoder.trained(self.folder / "autoencoder", self.drawings(), config)
+        elif self.shipped and isinstance(self.shipped.vae, PatchAutoencoder):
+            vae = self.shipped.vae
+        else:
+            raise FileNotFoundError(f"{self.folder}: no autoencoder yet; run that stage first")
+        if self.has_state("decoder"):
+            vae.encoder.requires_grad_(False)
+            vae.decoder.requires_grad_(True)
+            autoencoder.take_average(vae, self.folder / "decoder")
+        return vae.requires_grad_(False)
 
-    def autoencoder(self) -> None:
+    def train_autoencoder(self, stage: str, start: PatchAutoencoder | None) -> None:
         training = autoencoder.AutoencoderTraining(
             batch_size=self.options.batch_size or (2 if self.options.smoke else 8),
-            learning_rate=self.options.learning_rate or 5e-4,
+            learning_rate=self.options.learning_rate or 1.5e-3,
             minutes=self.options.minutes,
             max_steps=self.max_steps,
+            decoder_only=stage == "decoder",
         )
+        config = start.config if start else PatchAutoencoderConfig()
         autoencoder.train(
             self.drawings(),
             self.held_out(),
-            self.folder / "autoencoder",
-            PatchAutoencoderConfig(),
+            self.folder / stage,
+            config,
             training,
-            Accelerator(),
+            Accelerator(cpu=self.options.cpu),
+            start,
         )
+
+    def autoencoder(self) -> None:
+        start = self.shipped.vae if self.shipped and not self.has_state("autoencoder") else None
+        self.train_autoencoder(
+            "autoencoder", start if isinstance(start, PatchAutoencoder) else None
+        )
+
+    def decoder(self) -> None:
+        self.train_autoencoder("decoder", self.vae())
 
     def diffusion(self) -> None:
         training = diffusion.DiffusionTraining(
@@ -106,15 +153,25 @@ class Run:
             minutes=self.options.minutes,
             max_steps=self.max_steps,
         )
-        accelerator = Accelerator()
+        accelerator = Accelerator(cpu=self.options.cpu)
         tokenizer = self.tokenizer_files()
         with accelerator.main_process_first():
             drawings = self.drawings()
             latents = diffusion.encode_drawings(self.vae(), drawings, training.size, self.folder)
         tokens = diffusion.tokenize(tokenizer, drawings.captions)
         empty = diffusion.tokenize(tokenizer, [""])[0]
+        start = None
+        if self.shipped and not self.has_state("diffusion"):
+            start = self.shipped.unet, self.shipped.text_encoder.model
         diffusion.train(
-            latents, tokens, empty, tokenizer, self.folder / "diffusion", training, accelerator
+            latents,
+            tokens,
+            empty,
+            tokenizer,
+            self.folder / "diffusion",
+            training,
+            accelerator,
+            start,
         )
 
     def export(self) -> None:

@@ -30,12 +30,16 @@ from ldm.train.weights import MasterWeights
 
 @dataclass(frozen=True)
 class AutoencoderTraining:
-    """batch_size is per process; noise is the largest standard deviation put on the latents."""
+    """batch_size is per process; noise is the largest standard deviation put on the latents.
+
+    decoder_only leaves the encoder as it is, so that latents already learned stay what they are.
+    """
 
     crop: int = 128
     batch_size: int = 8
     learning_rate: float = 5e-4
     noise: float = 0.2
+    decoder_only: bool = False
     halved: float = 0.2
     minutes: float = 20.0
     max_steps: int | None = None
@@ -121,6 +125,8 @@ def train(
 ) -> None:
     """Train for `training.minutes` more, from `folder`'s state, else from `start`, else from PCA.
 
+    With `training.decoder_only`, `start` is needed: its encoder is the one that is kept.
+
     Leaves `state.safetensors` and `log.csv` in `folder`.
     """
     torch.manual_seed(training.seed)
@@ -131,6 +137,8 @@ def train(
         )
     model = model.to(accelerator.device, torch.bfloat16)
     nn.utils.convert_conv2d_weight_memory_format(model, torch.channels_last)
+    model.requires_grad_(True)
+    model.encoder.requires_grad_(not training.decoder_only)
     weights = MasterWeights({"vae": model}, accelerator, training.learning_rate)
     progress = Progress(folder, weights, training.batch_size, training.minutes, accelerator)
     test = held_out.pictures(list(range(min(48, len(held_out))))).to(accelerator.device)
@@ -161,17 +169,20 @@ def train(
 
 
 def trained(folder: Path, drawings: Drawings, config: PatchAutoencoderConfig) -> PatchAutoencoder:
-    """The EMA weights in `folder` as a float32 autoencoder whose latents are normalised on
-    `drawings`.
-    """
+    """The EMA weights in `folder`, in float32, latents normalised on `drawings`."""
     model = PatchAutoencoder(config)
-    weights = MasterWeights({"vae": model}, Accelerator(cpu=True), 0.0)
-    weights.load(folder / "state.safetensors")
-    weights.publish(weights.ema)
+    take_average(model, folder)
     sample = list(range(0, len(drawings), max(1, len(drawings) // 256)))
     batches = [drawings.pictures(sample[i : i + 16]) for i in range(0, len(sample), 16)]
     model.config = measure_latents(model, batches)
     return model.eval().requires_grad_(False)
+
+
+def take_average(model: PatchAutoencoder, folder: Path) -> None:
+    """Put the EMA weights of a training state in `folder` into those parameters that it trained."""
+    weights = MasterWeights({"vae": model}, Accelerator(cpu=True), 0.0)
+    weights.load(folder / "state.safetensors")
+    weights.publish(weights.ema)
 
 
 def config_json(config: PatchAutoencoderConfig) -> str:

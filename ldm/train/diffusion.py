@@ -109,11 +109,11 @@ def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
 def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder: Path) -> Tensor:
     """Latents of all drawings at `size` pixels, (N, C, size/8, size/8) float16, kept in `folder`.
 
-    The file's name holds a digest of the autoencoder and of the captions, so that neither is mixed
+    The file's name holds a digest of the encoder and of the captions, so that neither is mixed
     up.
     """
     digest = hashlib.sha256(json.dumps(drawings.captions).encode())
-    for parameter in vae.parameters():
+    for parameter in vae.encoder.parameters():
         digest.update(parameter.detach().float().numpy().tobytes())
     path = folder / f"latents-{size}-{digest.hexdigest()[:8]}.npy"
     if not path.exists():
@@ -156,9 +156,9 @@ def train(
     torch.manual_seed(training.seed)
     device = accelerator.device
     unet, text_encoder = start or build(tokenizer)
-    unet = unet.to(device, torch.bfloat16).train()
+    unet = unet.to(device, torch.bfloat16).train().requires_grad_(True)
     nn.utils.convert_conv2d_weight_memory_format(unet, torch.channels_last)
-    text_encoder = text_encoder.to(device, torch.bfloat16).train()
+    text_encoder = text_encoder.to(device, torch.bfloat16).train().requires_grad_(True)
     weights = MasterWeights(
         {"unet": unet, "text_encoder": text_encoder}, accelerator, training.learning_rate
     )

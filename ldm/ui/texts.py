@@ -191,7 +191,11 @@ def problem(field: str, got_and_allowed: str) -> str:
 
 
 def mask_read(share: float, feather: int) -> str:
-    percent = "less than 1%" if share < 0.01 else f"{share:.0%}"
+    percent = f"{share:.0%}"
+    if 0.99 < share < 1:
+        percent = "more than 99%"
+    if share < 0.01:
+        percent = "less than 1%"
     edge = f", with a soft edge of {feather} pixels" if feather else ""
     return f"The mask as read: {percent} of the picture will be repainted{edge}."
 

@@ -1,5 +1,6 @@
 """Repainting a part of a picture: what lies outside the mask keeps every byte."""
 
+import re
 from io import BytesIO
 
 import numpy as np
@@ -74,10 +75,10 @@ def test_the_mask_can_be_inverted_and_cleared(tab: Tab, picture: Image.Image) ->
     tab.open_picture("one.png", as_png(picture))
     read = tab.part("mask-read")
     expect(read).to_contain_text("No mask yet")
-    tab.stroke((0.5, 0.5), (0.52, 0.5))
+    tab.stroke((0.2, 0.5), (0.8, 0.5))
     expect(read).to_contain_text("The mask as read")
     tab.page.get_by_role("button", name="Invert the mask").click()
-    expect(read).to_contain_text("9")  # ninety-odd percent
+    expect(read).to_contain_text(re.compile(r"(8|9)\d%"))
     tab.page.get_by_role("button", name="Clear the mask").click()
     expect(read).to_contain_text("No mask yet")
 

@@ -62,7 +62,7 @@ def test_tools_change_the_sheet(tab: Tab) -> None:
 
 
 def test_strength_is_said_in_words(tab: Tab) -> None:
-    words = tab.page.locator(".ldm-words:visible")
+    words = tab.page.locator(".block.ldm-words:visible")
     tab.set("strength", 0.2)
     expect(words).to_contain_text("almost as it is")
     tab.set("strength", 0.95)

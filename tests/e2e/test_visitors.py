@@ -18,8 +18,8 @@ def test_two_visitors_see_their_own_work_alone(open_page: OpenPage) -> None:
     ben.prompt.fill("a city street at night")
     for visitor in (ann, ben):
         visitor.set("num_inference_steps", 12)
-    ann.generate.click()
-    ben.generate.click()
+    ann.start()
+    ben.start()
     for visitor, caption in ((ann, "a lake at dawn"), (ben, "a city street at night")):
         assert recipe_in(visitor.finish()).prompt == caption
         expect(visitor.pictures).to_have_count(1)
@@ -34,8 +34,8 @@ def test_stopping_ones_own_run_leaves_the_others_running(open_page: OpenPage) ->
     ben = Tab(open_page(visitor=1), "text_to_image").open()
     ann.set("num_inference_steps", 150)
     ben.set("num_inference_steps", 25)
-    ann.generate.click()
-    ben.generate.click()
+    ann.start()
+    ben.start()
     for visitor in (ann, ben):
         expect(visitor.status).to_have_text(re.compile("^Step "), timeout=RUN_MS)
     ann.stop.click()
@@ -47,7 +47,7 @@ def test_one_visitors_two_tabs_stop_apart(open_page: OpenPage) -> None:
     page = open_page()
     text = Tab(page, "text_to_image").open()
     text.set("num_inference_steps", 150)
-    text.generate.click()
+    text.start()
     expect(text.status).to_have_text(re.compile("^Step "), timeout=RUN_MS)
     sketch = Tab(page, "image_to_image").open()
     sketch.prompt.fill("a lake at dawn")

@@ -4,14 +4,16 @@ from typing import Any
 
 import diffusers
 import pytest
+import torch
 
 from ldm.models.config import AutoencoderKLConfig, ConfigError, UNetConfig
 
 
 def test_empty_config_means_what_diffusers_means() -> None:
-    theirs = dict(diffusers.UNet2DConditionModel(sample_size=8).config)
-    assert UNetConfig.from_dict({"sample_size": 8}) == UNetConfig.from_dict(theirs)
-    vae = dict(diffusers.AutoencoderKL().config)
+    with torch.device("meta"):
+        unet = dict(diffusers.UNet2DConditionModel().config)
+        vae = dict(diffusers.AutoencoderKL().config)
+    assert UNetConfig.from_dict({}) == UNetConfig.from_dict(unet)
     assert AutoencoderKLConfig.from_dict({}) == AutoencoderKLConfig.from_dict(vae)
 
 
@@ -65,7 +67,7 @@ def test_sample_size_is_height_and_width() -> None:
 def test_unet_refuses_by_name(key: str, value: Any) -> None:
     with pytest.raises(ConfigError, match=f"^{key}: got .*, allowed: ") as caught:
         UNetConfig.from_dict({key: value})
-    assert caught.value.field == key and caught.value.got == value
+    assert caught.value.field == key
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,11 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz,."
 VOCABULARY = {
     token: number
     for number, token in enumerate(
-        [*LETTERS, *(letter + "</w>" for letter in LETTERS), "la", "lake</w>", "ke</w>", "!</w>"]
-        + ["<|startoftext|>", "<|endoftext|>"]
+        [
+            *LETTERS,
+            *(letter + "</w>" for letter in LETTERS),
+            *("la", "lake</w>", "ke</w>", "!</w>", "<|startoftext|>", "<|endoftext|>"),
+        ]
     )
 }
 MERGES = [("l", "a"), ("k", "e</w>"), ("la", "ke</w>")]

@@ -98,7 +98,7 @@ def test_pictures_of_another_shape_are_refused(
     shape: tuple[int, ...], randomise: Randomise
 ) -> None:
     ours, _ = _pair(randomise, {})
-    with pytest.raises(ValueError, match="images: got .*divisible by 4"):
+    with pytest.raises(ValueError, match=r"images: got .*divisible by 4"):
         ours.encode(torch.zeros(shape))
 
 
