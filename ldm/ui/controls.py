@@ -174,9 +174,7 @@ def _build_model(tab: str, engine: Engine) -> gr.Dropdown:
 
 def _build_seed(tab: str) -> tuple[gr.Number, gr.Checkbox]:
     with gr.Row(elem_classes="ldm-pair ldm-seed-row"):
-        seed = gr.Number(
-            0, label=texts.SEED, info=texts.SEED_INFO, min_width=120, elem_id=f"{tab}-seed"
-        )
+        seed = gr.Number(0, label=texts.SEED, min_width=120, elem_id=f"{tab}-seed")
         randomise = gr.Checkbox(
             True, label=texts.RANDOMISE, min_width=120, elem_id=f"{tab}-randomise"
         )

@@ -50,7 +50,11 @@ def small_pipeline() -> diffusers.StableDiffusionPipeline:
             norm_num_groups=8,
         ),
         scheduler=diffusers.DDIMScheduler(
-            beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear"
+            beta_start=0.00085,
+            beta_end=0.012,
+            beta_schedule="scaled_linear",
+            clip_sample=False,
+            steps_offset=1,
         ),
         safety_checker=None,
         feature_extractor=None,

@@ -47,11 +47,11 @@ def test_no_second_copy_of_the_weights(saved: Path, tmp_path: Path, root: Path) 
     weights = {name: torch.zeros(t.shape, dtype=torch.float16) for name, t in shapes.items()}
     save_file(weights, folder / "unet/diffusion_pytorch_model.safetensors")
     size = sum(t.numel() * t.element_size() for t in weights.values())
-    assert size > 60e6  # well above what allocators round and caches hold
+    assert size > 100e6  # well above what allocators round and caches hold
 
     command = [sys.executable, "-c", MEASURE, str(saved), str(folder)]
     done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
     rise = int(done.stdout.splitlines()[-1])
-    # Once the weights, and beside them the largest tensor twice (a fifth of these weights).
+    # Once the weights, and beside them the largest tensor (a tenth of these) at most twice.
     # Casting from a mapped file measured 2.0.
     assert 0.9 * size < rise < 1.45 * size

@@ -12,11 +12,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
 
 WIDE = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
@@ -81,37 +82,56 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@dataclass
+class Visit:
+    """A visitor's page, kept from test to test as its browser's cache is, and loaded anew in each.
+
+    Every load is a session of its own for the app.
+    """
+
+    page: Page
+    errors: list[str] = field(default_factory=list)
+
+    def listen(self) -> None:
+        self.page.on("console", self._console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+
 @pytest.fixture(scope="session")
-def contexts(browser: Browser) -> Callable[[int, bool], BrowserContext]:
-    """The browser profile of a visitor at a desk or on a phone; kept, as a profile's cache is."""
+def visits(browser: Browser) -> Callable[[int, bool], Visit]:
+    """The page of a visitor (numbered) at a desk or on a phone."""
 
     @cache
-    def context(visitor: int, phone: bool) -> BrowserContext:
-        return browser.new_context(
-            viewport=PHONE if phone else WIDE, has_touch=phone, is_mobile=phone
-        )
+    def visit(visitor: int, phone: bool) -> Visit:
+        viewport = PHONE if phone else WIDE
+        context = browser.new_context(viewport=viewport, has_touch=phone, is_mobile=phone)
+        made = Visit(context.new_page())
+        made.listen()
+        return made
 
-    return context
+    return visit
 
 
 @pytest.fixture
-def open_page(contexts: Callable[[int, bool], BrowserContext], app_url: str) -> Iterator[OpenPage]:
+def open_page(visits: Callable[[int, bool], Visit], app_url: str) -> Iterator[OpenPage]:
     """Opens the app as this visitor; at the end nobody may have seen an error."""
-    errors: list[str] = []
-    pages: list[Page] = []
+    opened: list[Visit] = []
 
     def open_one(visitor: int = 0, phone: bool = False) -> Page:
-        page = contexts(visitor, phone).new_page()
-        pages.append(page)
-        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(app_url)
-        page.locator("#text_to_image-generate").wait_for()
-        return page
+        visit = visits(visitor, phone)
+        visit.errors.clear()
+        visit.page.set_viewport_size(PHONE if phone else WIDE)
+        visit.page.goto(app_url)
+        visit.page.locator("#text_to_image-generate").wait_for()
+        opened.append(visit)
+        return visit.page
 
     yield open_one
-    for page in pages:
-        page.close()
+    errors = [error for visit in opened for error in visit.errors]
     assert not errors, errors
 
 

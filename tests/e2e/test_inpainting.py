@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 def tab(page: Page) -> Tab:
     tab = Tab(page, "inpaint").open()
-    tab.set("num_inference_steps", 10)
+    tab.set("num_inference_steps", 6)
     return tab
 
 

@@ -18,6 +18,7 @@ def tab(page: Page) -> Tab:
 
 
 def test_each_caption_gives_a_picture_of_its_own(tab: Tab) -> None:
+    tab.set("num_inference_steps", 6)
     tab.prompt.fill("a sailboat on the sea at sunset")
     first = tab.draw()
     tab.prompt.fill("a snowy village at night")

@@ -17,7 +17,7 @@ def test_two_visitors_see_their_own_work_alone(open_page: OpenPage) -> None:
     ann.prompt.fill("a lake at dawn")
     ben.prompt.fill("a city street at night")
     for visitor in (ann, ben):
-        visitor.set("num_inference_steps", 12)
+        visitor.set("num_inference_steps", 8)
     ann.start()
     ben.start()
     for visitor, caption in ((ann, "a lake at dawn"), (ben, "a city street at night")):
@@ -33,7 +33,7 @@ def test_stopping_ones_own_run_leaves_the_others_running(open_page: OpenPage) ->
     ann = Tab(open_page(), "text_to_image").open()
     ben = Tab(open_page(visitor=1), "text_to_image").open()
     ann.set("num_inference_steps", 150)
-    ben.set("num_inference_steps", 25)
+    ben.set("num_inference_steps", 12)
     ann.start()
     ben.start()
     for visitor in (ann, ben):

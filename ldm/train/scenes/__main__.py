@@ -1,29 +1,11 @@
 """`python -m ldm.train.scenes --count 48 --seed 0 --out sheet.png`: a contact sheet."""
 
 import argparse
-import textwrap
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from ldm.train.contact_sheet import contact_sheet
 
-from . import Drawn, sample
-
-_MARGIN, _LINE, _LINES = 6, 13, 3
-
-
-def contact_sheet(drawn: list[Drawn], columns: int) -> Image.Image:
-    """The pictures in a grid, each with its caption underneath."""
-    size = drawn[0].image.width
-    wide, tall = size + _MARGIN, size + _MARGIN + _LINE * _LINES
-    rows = -(-len(drawn) // columns)
-    sheet = Image.new("RGB", (columns * wide + _MARGIN, rows * tall + _MARGIN), "white")
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
-    for index, item in enumerate(drawn):
-        x, y = _MARGIN + index % columns * wide, _MARGIN + index // columns * tall
-        sheet.paste(item.image, (x, y))
-        lines = textwrap.wrap(item.caption, size // 6)[:_LINES]
-        pen.multiline_text((x, y + size + 1), "\n".join(lines), fill="black", font=font, spacing=2)
-    return sheet
+from . import sample
 
 
 def main() -> None:
@@ -35,7 +17,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args()
     drawn = [sample(chosen.seed + index, chosen.size) for index in range(chosen.count)]
-    contact_sheet(drawn, chosen.columns).save(chosen.out)
+    images, captions = [each.image for each in drawn], [each.caption for each in drawn]
+    contact_sheet(images, captions, chosen.columns).save(chosen.out)
 
 
 if __name__ == "__main__":
