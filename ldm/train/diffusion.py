@@ -189,7 +189,7 @@ def train(
         norm = weights.step()
         quarters = losses.detach().cpu().chunk(4)  # strata are in order: low noise first
         progress.measure(
-            loss=float(losses.mean()),
+            loss=losses.detach().mean().item(),
             gradient_norm=norm,
             **{f"loss_q{i}": float(part.mean()) for i, part in enumerate(quarters)},
         )

@@ -24,9 +24,6 @@ Updates = dict[Component, Any]
 CUSTOM = "custom"
 SEEDS = int(LIMITS["seed"].maximum) + 1
 NO_PROBLEM = ""
-SPECIAL_PROBLEMS = {
-    ("prompt", ""): texts.EMPTY_PROMPT,
-}
 
 
 @dataclass(frozen=True)
@@ -115,12 +112,20 @@ class Form:
         }
 
 
+class Missing(ImageError):
+    """Something a tab cannot do without; `message` says so in a sentence of its own."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(field, "nothing", message)
+        self.message = message
+
+
 def plain_words(error: RecipeError | ImageError) -> str:
     """`error` for a person: the field's own name, what came and what is allowed."""
-    if isinstance(error, RecipeError) and isinstance(error.got, str):
-        special = SPECIAL_PROBLEMS.get((error.field, error.got.strip()))
-        if special:
-            return special
+    if isinstance(error, Missing):
+        return error.message
+    if isinstance(error, RecipeError) and error.field == "prompt" and not str(error.got).strip():
+        return texts.EMPTY_PROMPT
     return texts.problem(error.field, str(error).removeprefix(f"{error.field}: "))
 
 

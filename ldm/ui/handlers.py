@@ -21,7 +21,7 @@ from ldm.pipeline import DrawingError, Event, Preview, Progress, Queued, Result
 from ldm.recipe import Recipe, RecipeError
 from ldm.ui import texts
 from ldm.ui.form import Form, Updates, Values, plain_words
-from ldm.ui.stage import finished_stage, preview_stage, status_line, waiting_stage
+from ldm.ui.stage import empty_stage, finished_stage, preview_stage, status_line, waiting_stage
 
 log = logging.getLogger(__name__)
 
@@ -89,11 +89,18 @@ async def until_stopped(
 
 @dataclass
 class _Seen:
-    """What a run has shown so far, for the moment it is stopped."""
+    """What a run has shown so far, for the moment it is stopped or fails."""
 
+    recipe: Recipe
     steps: int
     step: int = 0
     preview: Preview | None = None
+
+    def left(self) -> str:
+        """The stage of a run that gave no picture."""
+        if self.preview is not None:
+            return preview_stage(self.preview.images, "stopped")
+        return empty_stage(self.recipe.width, self.recipe.height)
 
 
 def _shown(form: Form, event: Event, seen: _Seen) -> Updates:
@@ -113,13 +120,6 @@ def _shown(form: Form, event: Event, seen: _Seen) -> Updates:
             return {form.stage: stage, **form.ready(status_line(texts.done(seconds)))}
 
 
-def _stopped(form: Form, seen: _Seen) -> Updates:
-    updates = form.ready(status_line(texts.stopped(seen.step, seen.steps)))
-    if seen.preview:
-        updates[form.stage] = preview_stage(seen.preview.images, "stopped")
-    return updates
-
-
 def _refused(form: Form, error: Exception) -> Updates:
     """The message of a run that could not be, beside its field where it has one."""
     if isinstance(error, (RecipeError, ImageError)):
@@ -134,25 +134,29 @@ def _refused(form: Form, error: Exception) -> Updates:
 async def run(
     form: Form, engine: Engine, runs: Runs, request: Request, visitor: str
 ) -> AsyncGenerator[Updates, None]:
-    """Everything the page shows of one run, from the start to a result or a stop.
+    """Everything the page shows of one run, from the start to a result, a stop or an error.
 
-    Raises what the engine raises. Closing it, or cancelling the task that reads it, ends the run
-    in the engine within one step.
+    Closing it, or cancelling the task that reads it, ends the run in the engine within one step.
     """
     recipe = request.recipe
-    seen = _Seen(recipe.num_inference_steps)
-    ended = False
+    seen = _Seen(recipe, recipe.num_inference_steps)
+    frame = {form.stage: waiting_stage(recipe.width, recipe.height, recipe.num_images)}
+    begun = ended = False
     yield form.running(recipe.seed)
-    with runs.switch(visitor, form.tab) as stop:
-        stream = engine.stream(recipe, request.init_image, request.mask, visitor=visitor)
-        async with aclosing(stream), aclosing(until_stopped(stream, stop)) as events:
-            frame = {form.stage: waiting_stage(recipe.width, recipe.height, recipe.num_images)}
-            async for event in events:
-                ended = isinstance(event, Result)
-                yield frame | _shown(form, event, seen)
-                frame = {}
+    try:
+        with runs.switch(visitor, form.tab) as stop:
+            stream = engine.stream(recipe, request.init_image, request.mask, visitor=visitor)
+            async with aclosing(stream), aclosing(until_stopped(stream, stop)) as events:
+                async for event in events:
+                    updates = _shown(form, event, seen)
+                    yield updates if begun else frame | updates
+                    begun, ended = True, isinstance(event, Result)
+    except Exception as error:
+        yield _refused(form, error) | ({form.stage: seen.left()} if begun else {})
+        return
     if not ended:
-        yield _stopped(form, seen)
+        line = status_line(texts.stopped(seen.step, seen.steps))
+        yield form.ready(line) | ({form.stage: seen.left()} if begun else {})
 
 
 def connect(form: Form, engine: Engine, runs: Runs, read: ReadRequest) -> None:
@@ -161,10 +165,12 @@ def connect(form: Form, engine: Engine, runs: Runs, read: ReadRequest) -> None:
     async def generate(values: Values, request: gr.Request) -> AsyncIterator[Updates]:
         try:
             wanted = await asyncio.to_thread(read, values)
-            async for updates in run(form, engine, runs, wanted, request.session_hash or ""):
-                yield updates
-        except Exception as error:
+        except (RecipeError, ImageError) as error:
             yield _refused(form, error)
+            return
+        async with aclosing(run(form, engine, runs, wanted, request.session_hash or "")) as shown:
+            async for updates in shown:
+                yield updates
 
     async def stop(request: gr.Request) -> None:
         runs.stop(request.session_hash or "", form.tab)

@@ -19,7 +19,7 @@ from ldm.ui.controls import (
     build_strength,
 )
 from ldm.ui.easel import read_strokes
-from ldm.ui.form import Form, Problems, Values, read_recipe
+from ldm.ui.form import Form, Missing, Problems, Values, read_recipe
 from ldm.ui.handlers import Request, Runs, connect
 from ldm.ui.picture_input import (
     EXAMPLES,
@@ -62,12 +62,12 @@ def painted(
 ) -> tuple[Image.Image, Image.Image]:
     """The picture and the mask over it (L, white where to repaint), as the engine takes them.
 
-    Raises `ImageError` for whichever is missing.
+    Raises `Missing` for whichever is not there.
     """
     if picture is None:
-        raise ImageError(FIELD, "no picture", "a picture to repaint a part of")
+        raise Missing(FIELD, texts.NO_PICTURE)
     if strokes is None:
-        raise ImageError("mask", "an empty mask", "brush strokes over what should change")
+        raise Missing("mask", texts.EMPTY_MASK)
     return picture, mask_from_layers([strokes], picture.size)
 
 

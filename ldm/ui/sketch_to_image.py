@@ -4,7 +4,6 @@ import gradio as gr
 from PIL import Image
 
 from ldm.engine import Engine
-from ldm.imaging import ImageError
 from ldm.ui import texts
 from ldm.ui.controls import (
     build_buttons,
@@ -15,7 +14,7 @@ from ldm.ui.controls import (
     build_strength,
 )
 from ldm.ui.easel import read_strokes
-from ldm.ui.form import Form, Problems, Values, read_recipe
+from ldm.ui.form import Form, Missing, Problems, Values, read_recipe
 from ldm.ui.handlers import Request, Runs, connect
 from ldm.ui.picture_input import (
     EXAMPLES,
@@ -38,11 +37,11 @@ SKETCHES = (
 def drawn(picture: Image.Image | None, strokes: Image.Image | None) -> Image.Image:
     """What the visitor sees on the easel: strokes over the picture, or over white paper.
 
-    Raises `ImageError` where there is neither.
+    Raises `Missing` where there is neither.
     """
     if strokes is None:
         if picture is None:
-            raise ImageError(FIELD, "an empty sheet", "a drawing or an opened picture")
+            raise Missing(FIELD, texts.EMPTY_SKETCH)
         return picture
     under = picture or Image.new("RGB", strokes.size, "white")
     over = strokes.resize(under.size, Image.Resampling.LANCZOS)

@@ -23,7 +23,11 @@ from ldm.ui import texts
 PREVIEW_QUALITY = 80
 PREVIEW_SIDE = 512  # pixels; a preview is looked at for a fraction of a second
 MASK_TINT = (214, 64, 96)
-NOT_SHOWN_IN_RECIPE = ("recipe", "prompt")
+NOT_SHOWN_IN_RECIPE = {"recipe", "prompt", "task", "num_images"}
+USED_BY = {
+    "image_to_image": {"strength", "init_image"},
+    "inpaint": {"strength", "mask_feather", "init_image", "mask"},
+}
 
 
 def data_url(image: Image.Image, quality: int = PREVIEW_QUALITY) -> str:
@@ -104,14 +108,16 @@ def preview_stage(images: Sequence[Image.Image], state: str = "drawing") -> str:
 
 
 def _recipe_rows(recipe: Recipe) -> str:
-    shown = {
+    """What decided the picture: name and value of each field that its task uses."""
+    unused = set().union(*USED_BY.values()) - USED_BY.get(recipe.task, set())
+    values = {
         name: value
         for name, value in json.loads(recipe.to_json()).items()
-        if value != "" and name not in NOT_SHOWN_IN_RECIPE
+        if value != "" and name not in NOT_SHOWN_IN_RECIPE | unused
     }
     return "".join(
-        f"<dt>{html.escape(name.replace('_', ' '))}</dt><dd>{html.escape(str(value))}</dd>"
-        for name, value in shown.items()
+        f"<div><dt>{html.escape(texts.field_name(name))}</dt><dd>{html.escape(str(value))}</dd></div>"
+        for name, value in values.items()
     )
 
 
@@ -137,12 +143,12 @@ def _truth(picture: Picture) -> str:
     )
 
 
-def _caption(picture: Picture, url: str) -> str:
+def _caption(picture: Picture, url: str, alone: bool) -> str:
     recipe = picture.recipe
+    size = f"<span>{recipe.width} × {recipe.height}</span>" if alone else ""
     return (
         f'<figcaption><span class="ldm-seed">{texts.SEED_SHOWN} <b>{recipe.seed}</b></span>'
-        f"<span>{recipe.width} × {recipe.height}</span>"
-        f'<a class="ldm-download" href="{html.escape(url)}" download="{file_name(recipe)}">'
+        f'{size}<a class="ldm-download" href="{html.escape(url)}" download="{file_name(recipe)}">'
         f"{texts.DOWNLOAD}</a></figcaption>"
     )
 
@@ -159,6 +165,8 @@ def finished_stage(pictures: Sequence[Picture], component: gr.HTML) -> str:
         component.temp_files.add(path)
         url = f"gradio_api/file={path}"
         alt = texts.picture_alt(picture.recipe.prompt, picture.recipe.seed)
-        items.append(_figure(url, alt, _caption(picture, url) + _truth(picture)))
+        items.append(
+            _figure(url, alt, _caption(picture, url, len(pictures) == 1) + _truth(picture))
+        )
     first = pictures[0]
     return _stage("done", items, *first.image.size, below=_recipe_panel(first.recipe))

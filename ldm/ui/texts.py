@@ -134,6 +134,7 @@ FIELDS = {
     "init_image": "Picture",
     "mask": "Mask",
 }
+# Plain sentences for what is simply missing
 EMPTY_PROMPT = "Caption: write a few words about the picture first."
 EMPTY_SKETCH = "Picture: draw something first, or open a picture."
 NO_PICTURE = "Picture: open a picture first."
@@ -185,8 +186,12 @@ def picture_alt(caption: str, seed: int) -> str:
     return f"{caption or 'Picture'} (seed {seed})"
 
 
+def field_name(field: str) -> str:
+    return FIELDS.get(field, field.replace("_", " ").capitalize())
+
+
 def problem(field: str, got_and_allowed: str) -> str:
-    return f"{FIELDS.get(field, field)}: {got_and_allowed}."
+    return f"{field_name(field)}: {got_and_allowed}."
 
 
 def mask_read(share: float, feather: int) -> str:
