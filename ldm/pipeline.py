@@ -7,19 +7,15 @@ sampler, noise level, guidance and random numbers. `run` drives one request alon
 not know of threads, queues or visitors.
 """
 
-import hashlib
 import json
 import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
-from weakref import WeakKeyDictionary
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from ldm import __version__, imaging
 from ldm.checkpoints.load import Checkpoint
@@ -27,7 +23,8 @@ from ldm.diffusion.denoiser import scale_input, to_x0
 from ldm.diffusion.guidance import combine
 from ldm.diffusion.samplers import SAMPLERS, Steps, initial
 from ldm.diffusion.schedule import SCHEDULES, truncated
-from ldm.models.vae import AutoencoderKL
+from ldm.models.patch_autoencoder import PatchAutoencoder
+from ldm.preview import approximate
 from ldm.recipe import Recipe, RecipeError
 
 PREVIEW_EVERY = 4  # steps; 0 for none
@@ -345,39 +342,6 @@ def made_with(checkpoint: Checkpoint) -> str:
     )
 
 
-# Dropped with the model they belong to.
-preview_maps: WeakKeyDictionary[nn.Module, Tensor] = WeakKeyDictionary()
-
-
-@cache
-def colour_fields() -> Tensor:
-    """Four smooth random pictures (4, 3, 128, 128) in [-1, 1], the same every time."""
-    seed = int.from_bytes(hashlib.sha256(b"colour fields").digest()[:4], "big")
-    coarse = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(seed)) * 2 - 1
-    return F.interpolate(coarse, size=(128, 128), mode="bilinear")
-
-
-@torch.no_grad()
-def linear_preview(checkpoint: Checkpoint) -> Tensor:
-    """A map (C + 1, 3) from a latent cell (and a constant) to its mean colour, fitted to the VAE.
-
-    Least squares on smooth pictures that the VAE itself encodes; a fraction of a second, once a
-    model.
-    """
-    known = preview_maps.get(checkpoint.vae)
-    if known is not None:
-        return known
-    pictures = colour_fields().to(checkpoint.device)
-    latents = checkpoint.vae.encode(pictures).float()
-    colours = F.avg_pool2d(pictures, checkpoint.vae.factor)
-    inputs = latents.movedim(1, -1).flatten(0, -2)
-    inputs = torch.cat([inputs, torch.ones_like(inputs[:, :1])], dim=1)
-    targets = colours.movedim(1, -1).flatten(0, -2)
-    found = torch.linalg.lstsq(inputs.cpu(), targets.cpu()).solution
-    preview_maps[checkpoint.vae] = found
-    return found
-
-
 class Request:
     """One recipe's rows, and the events that they give rise to."""
 
@@ -416,13 +380,10 @@ class Request:
     def preview(self) -> tuple[Image.Image, ...]:
         """What each row's picture looks like now, at the recipe's size."""
         x0 = torch.cat([row.x0 for row in self.rows if row.x0 is not None])
-        if isinstance(self.checkpoint.vae, AutoencoderKL):
-            # Decoding would cost more than a step: a linear map of each latent cell shows enough.
-            colours = linear_preview(self.checkpoint).to(x0)
-            pixels = torch.einsum("bchw,cd->bdhw", x0, colours[:-1]) + colours[-1][:, None, None]
-            pixels = F.interpolate(pixels, scale_factor=self.checkpoint.vae.factor, mode="bilinear")
-        else:
+        if isinstance(self.checkpoint.vae, PatchAutoencoder):  # quick enough to decode for real
             pixels = decode(self.checkpoint, x0)
+        else:
+            pixels = approximate(self.checkpoint.vae, x0)
         images = [imaging.to_image(each.clamp(-1, 1)) for each in pixels.cpu()]
         return tuple(
             imaging.paste_back(row.picture, image, row.mask)

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -43,6 +43,13 @@ def engine(small_stable_diffusion_folder: Path) -> Iterator[Engine]:
 def image_of(events: list[Event]) -> np.ndarray:
     assert isinstance(events[-1], Result)
     return np.asarray(events[-1].pictures[0].image).astype(int)
+
+
+def wait_until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline, "waited for 10 seconds"
+        time.sleep(0.01)
 
 
 class Gate:
@@ -98,7 +105,7 @@ def test_closing_a_stream_frees_its_rows_within_one_step(
     before = gate.calls
     image_of(list(engine.run(make(num_inference_steps=2))))
     assert gate.calls - before <= 1 + 2
-    assert not engine._active
+    wait_until(lambda: not engine._active)
 
 
 def test_a_failing_request_fails_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,9 +138,7 @@ def test_waiting_is_told_and_a_full_queue_refuses(
 ) -> None:
     gate = Gate(monkeypatch)
     first = engine.run(make(num_images=4))
-    deadline = time.monotonic() + 10
-    while not engine._active and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_until(lambda: bool(engine._active))
     waiting = [engine.run(make(num_inference_steps=1)) for _ in range(3)]
     positions = [next(stream) for stream in waiting]
     assert [p.position for p in positions if isinstance(p, Queued)] == [0, 1, 2]
@@ -158,8 +163,7 @@ def test_the_visitor_with_least_goes_first(engine: Engine, monkeypatch: pytest.M
 
     monkeypatch.setattr(engine, "_prepare", noted)
     greedy = [engine.run(make(num_images=3, num_inference_steps=2), visitor="greedy")]
-    while not order:
-        time.sleep(0.01)
+    wait_until(lambda: bool(order))
     greedy += [engine.run(make(num_images=2, num_inference_steps=2), visitor="greedy")]
     late = engine.run(make(num_inference_steps=2), visitor="late")
     gate.open.set()
@@ -191,7 +195,7 @@ def test_async_cancel_frees_the_engine(engine: Engine) -> None:
 
     asyncio.run(start_and_leave())
     image_of(list(engine.run(make(num_inference_steps=1))))
-    assert not engine._active
+    wait_until(lambda: not engine._active)
 
 
 def test_refusals_come_before_the_first_event(engine: Engine) -> None:

@@ -12,9 +12,7 @@ import diffusers
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from PIL import Image, ImageDraw
-from torch import nn
 
 from ldm import imaging
 from ldm.checkpoints.load import Checkpoint, load
@@ -27,7 +25,6 @@ from ldm.pipeline import (
     advance,
     check,
     check_pictures,
-    linear_preview,
     prepare,
     run,
 )
@@ -263,27 +260,6 @@ def test_closing_stops_within_one_step(
     next(events)
     events.close()
     assert calls == 1
-
-
-class LinearAutoencoder(nn.Module):
-    """Latents of which each 8 x 8 patch's mean colour is a linear function, and one of no use."""
-
-    factor = 8
-
-    def encode(self, images: torch.Tensor) -> torch.Tensor:
-        mix = torch.tensor([[1.0, 2, 0], [0, 1, -1], [0.5, 0, 2]])
-        useful = torch.einsum("dc,bchw->bdhw", mix, F.avg_pool2d(images, 8)) + 0.3
-        return torch.cat([useful, F.max_pool2d(images[:, :1], 8)], dim=1)
-
-
-def test_linear_preview_finds_the_map(checkpoint: Checkpoint) -> None:
-    """Where colours are a linear function of the latents, the fit is that function (float32)."""
-    vae = LinearAutoencoder()
-    found = linear_preview(replace(checkpoint, vae=vae))
-    pictures = torch.rand(2, 3, 32, 32) * 2 - 1
-    latents = vae.encode(pictures).movedim(1, -1)
-    colours = F.avg_pool2d(pictures, 8).movedim(1, -1)
-    assert torch.allclose(latents @ found[:-1] + found[-1], colours, atol=1e-4)
 
 
 @pytest.mark.parametrize(

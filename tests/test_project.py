@@ -1,4 +1,4 @@
-"""The project keeps its own promises: pins, Space settings, README's tree, import order, sizes."""
+"""The project keeps its own promises: pins, Space settings, README's tree, sizes."""
 
 import ast
 import importlib.metadata
@@ -17,22 +17,6 @@ PIN = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?==([0-9][A-Za-z0-9.]*)")
 # Distributions whose names differ from their modules'.
 DISTRIBUTIONS = {"PIL": "pillow", "skia": "skia-python", "yaml": "PyYAML"}
 
-LEAVES = {"models", "diffusion", "imaging", "recipe"}
-MIDDLE = LEAVES | {"checkpoints", "explain", "pipeline"}
-# What each part of ldm may import besides itself; "" is the package's own __init__.
-MAY_IMPORT: dict[str, set[str]] = {
-    "": set(),
-    **{leaf: set() for leaf in LEAVES},
-    "checkpoints": LEAVES,
-    "explain": LEAVES | {"checkpoints"},
-    "pipeline": LEAVES | {"checkpoints", "explain"},
-    "command_line": LEAVES,
-    "engine": MIDDLE,
-    "train": MIDDLE,
-    "ui": MIDDLE | {"engine"},
-    "__main__": MIDDLE | {"command_line", "engine"},
-    "app": MIDDLE | {"engine", "ui"},
-}
 # Settings a Space needs, and what each must look like.
 SPACE_SETTINGS = {
     "title": r".{3,40}",
@@ -110,6 +94,11 @@ def front_matter() -> dict[str, Any]:
     return yaml.safe_load(settings)
 
 
+def parts_of_the_app() -> set[str]:
+    """The parts of ldm, and app.py's own, as `sources` takes them."""
+    return {part(path) for path in project_files() if path.is_relative_to(ROOT / "ldm")} | {"app"}
+
+
 def tree_entries() -> list[str]:
     """The paths that the tree in README.md names; two spaces a level."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -143,7 +132,7 @@ def test_every_requirement_is_pinned_to_the_installed_version() -> None:
 @pytest.mark.parametrize(
     ("requirements", "parts"),
     [
-        ("requirements.txt", [name for name in MAY_IMPORT if name != "train"]),
+        ("requirements.txt", [name for name in parts_of_the_app() if name != "train"]),
         ("requirements-train.txt", ["train"]),
         ("requirements-dev.txt", ["tests", ".huggingface"]),
     ],
@@ -152,24 +141,6 @@ def test_what_the_sources_import_is_required_where_they_run(
     requirements: str, parts: list[str]
 ) -> None:
     assert third_party(sources(*parts)) <= set(pins(requirements))
-
-
-def test_the_reference_library_is_used_by_tests_alone() -> None:
-    assert "diffusers" not in third_party(sources(*MAY_IMPORT))
-
-
-@pytest.mark.parametrize("path", sources(*MAY_IMPORT), ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_run_one_way(path: Path) -> None:
-    own = part(path)
-    used = {module.split(".")[1] for module in imported_modules(path) if module.startswith("ldm.")}
-    # `from ldm import __version__` names no part.
-    used = {name for name in used if not re.fullmatch(r"__\w+__", name) or name == "__main__"}
-    assert used - {own} <= MAY_IMPORT[own], f"{own} may import only {sorted(MAY_IMPORT[own])}"
-
-
-def test_every_part_of_the_package_has_its_place_in_the_import_order() -> None:
-    parts = {part(path) for path in project_files() if path.is_relative_to(ROOT / "ldm")}
-    assert parts <= set(MAY_IMPORT)
 
 
 def test_space_settings_are_complete_and_well_formed() -> None:

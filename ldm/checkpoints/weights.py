@@ -198,7 +198,7 @@ def fill(
     state: dict[str, Tensor] = {}
     # Reading, casting and checking leave Python's lock free, so threads share them out.
     with ThreadPoolExecutor(READERS) as pool:
-        read = pool.map(lambda item: _read(*item, device, dtype), named)
+        read = pool.map(lambda item: _read(item[0], item[1], device, dtype), named)
         for (name, stored), (value, sample) in zip(named, read, strict=True):
             state[name] = value
             digest.add(f"{component}.{name}", stored, sample)

@@ -1,0 +1,85 @@
+"""An engine that plays a script: what the page does with events needs no model."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from io import BytesIO
+
+import pytest
+from PIL import Image
+
+from ldm.checkpoints.load import Defaults
+from ldm.imaging import encode_png
+from ldm.pipeline import Event, Picture, Preview, Progress, Queued, Result
+from ldm.recipe import Recipe
+
+DEFAULTS = Defaults(
+    title="Scripted",
+    native_size=(64, 64),
+    sizes=((64, 64), (96, 64)),
+    num_inference_steps=4,
+    guidance_scale=3.0,
+    sampler="ddim",
+    schedule="uniform",
+    licence="Apache-2.0",
+)
+
+
+class ScriptedEngine:
+    """Plays steps until the result; `hold` makes it wait before a step until it is set free."""
+
+    def __init__(self) -> None:
+        self.held_at: int | None = None
+        self.error: Exception | None = None
+        self.closed: list[str] = []
+        self.asked: list[Recipe] = []
+
+    def names(self) -> list[str]:
+        return ["scripted", "other"]
+
+    def defaults(self, model: str) -> Defaults:
+        return DEFAULTS
+
+    async def stream(
+        self,
+        recipe: Recipe,
+        init_image: Image.Image | None = None,
+        mask: Image.Image | None = None,
+        visitor: str = "",
+    ) -> AsyncIterator[Event]:
+        self.asked.append(recipe)
+        image = Image.new("RGB", (recipe.width, recipe.height), "teal")
+        try:
+            yield Queued(0, None)
+            for step in range(1, recipe.num_inference_steps + 1):
+                if self.held_at == step:
+                    await asyncio.Event().wait()
+                if self.error is not None and step == 2:
+                    raise self.error
+                yield Progress(step, recipe.num_inference_steps, 1.0)
+                yield Preview((image,) * recipe.num_images, step)
+            yield Result(tuple(self._pictures(recipe, image, mask)), 1.5)
+        finally:
+            self.closed.append(visitor)
+
+    def _pictures(
+        self, recipe: Recipe, image: Image.Image, mask: Image.Image | None
+    ) -> list[Picture]:
+        drawn = []
+        for index in range(recipe.num_images):
+            alone = recipe.for_image(index)
+            png = encode_png(image, {"recipe": alone.to_json()})
+            drawn.append(Picture(image, png, alone, None if mask is None else 0, mask))
+        return drawn
+
+
+@pytest.fixture
+def engine() -> ScriptedEngine:
+    return ScriptedEngine()
+
+
+@pytest.fixture
+def png() -> bytes:
+    """A small valid PNG."""
+    data = BytesIO()
+    Image.new("RGBA", (8, 8), (255, 0, 0, 255)).save(data, "PNG")
+    return data.getvalue()

@@ -1,0 +1,84 @@
+"""From what the page sends to a recipe, raw and unrepaired."""
+
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from ldm.recipe import RecipeError
+from ldm.ui.form import CUSTOM, Form, read_recipe
+from ldm.ui.handlers import Runs
+from ldm.ui.text_to_image import build_text_to_image
+from tests.ui.conftest import ScriptedEngine
+
+
+@pytest.fixture
+def form(engine: ScriptedEngine) -> Form:
+    with gr.Blocks():
+        return build_text_to_image(engine, Runs())
+
+
+@pytest.fixture
+def values(form: Form) -> dict[Any, Any]:
+    """What the untouched page sends."""
+    return {component: component.value for component in form.inputs()}
+
+
+def test_the_untouched_page_is_a_recipe_with_the_models_defaults(
+    form: Form, values: dict[Any, Any]
+) -> None:
+    recipe = read_recipe(form, values)
+    assert (recipe.width, recipe.height) == (64, 64)
+    assert (recipe.num_inference_steps, recipe.guidance_scale) == (4, 3.0)
+    assert (recipe.sampler, recipe.model) == ("ddim", "scripted")
+    assert recipe.task == "text_to_image"
+
+
+def test_a_new_seed_each_time_unless_unticked(form: Form, values: dict[Any, Any]) -> None:
+    seeds = {read_recipe(form, values).seed for _ in range(5)}
+    assert len(seeds) == 5
+    values[form.randomise] = False
+    values[form.fields["seed"]] = 41
+    assert read_recipe(form, values).seed == 41
+
+
+def test_sizes(form: Form, values: dict[Any, Any]) -> None:
+    values[form.size.preset] = "96x64"
+    assert (read_recipe(form, values).width, read_recipe(form, values).height) == (96, 64)
+    values |= {form.size.preset: CUSTOM, form.size.width: 128, form.size.height: 72}
+    assert (read_recipe(form, values).width, read_recipe(form, values).height) == (128, 72)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("num_inference_steps", 0),
+        ("num_inference_steps", 10_000),
+        ("num_inference_steps", 3.5),
+        ("guidance_scale", float("nan")),
+        ("guidance_scale", None),
+        ("seed", -1),
+        ("seed", None),
+        ("prompt", ""),
+        ("prompt", "x" * 10_000),
+        ("num_images", 9),
+        ("num_images", "2"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_name(
+    form: Form, values: dict[Any, Any], field: str, value: object
+) -> None:
+    values |= {form.randomise: False, form.fields[field]: value}
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(form, values)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("preset", ["", None, "64", "64x-1", "axb", ["64x64"]])
+def test_a_size_that_is_not_on_the_list_is_refused(
+    form: Form, values: dict[Any, Any], preset: object
+) -> None:
+    values[form.size.preset] = preset
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(form, values)
+    assert caught.value.field == "width"

@@ -1,0 +1,190 @@
+"""A run on the page: what is shown, and that stopping, leaving and failing end it cleanly."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, replace
+from typing import Any
+
+import gradio as gr
+import pytest
+
+from ldm.engine import EngineBusy
+from ldm.imaging import ImageError
+from ldm.recipe import Recipe, RecipeError
+from ldm.ui import texts
+from ldm.ui.form import Form
+from ldm.ui.handlers import Request, Runs, run
+from ldm.ui.text_to_image import build_text_to_image
+from tests.ui.conftest import ScriptedEngine
+
+RECIPE = Recipe("a lake", num_inference_steps=4, guidance_scale=3, width=64, height=64, seed=9)
+SECONDS = 5  # far more than a scripted run needs
+
+
+@dataclass
+class Desk:
+    """A form and the runs of its page, and what the page shows after each update."""
+
+    form: Form
+    engine: ScriptedEngine
+    runs: Runs
+
+    def start(self, visitor: str = "ann", recipe: Recipe = RECIPE) -> Any:
+        return run(self.form, self.engine, self.runs, Request(recipe), visitor)
+
+    async def play(self, visitor: str = "ann") -> dict[Any, Any]:
+        page: dict[Any, Any] = {}
+        async for updates in self.start(visitor):
+            page |= updates
+        return page
+
+    async def until(self, shown: Any, text: str) -> dict[Any, Any]:
+        page: dict[Any, Any] = {}
+        while text not in page.get(self.form.status, ""):
+            page |= await anext(shown)
+        return page
+
+    def ready(self, page: dict[Any, Any]) -> bool:
+        return page[self.form.generate]["interactive"] and not page[self.form.stop]["interactive"]
+
+
+@pytest.fixture
+def desk(engine: ScriptedEngine) -> Desk:
+    runs = Runs()
+    with gr.Blocks():
+        form = build_text_to_image(engine, runs)
+    return Desk(form, engine, runs)
+
+
+def wait(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(asyncio.wait_for(work, SECONDS))
+
+
+def test_a_run_shows_steps_previews_and_the_result(desk: Desk) -> None:
+    async def watch() -> None:
+        states, lines = [], []
+        async for updates in desk.start():
+            if desk.form.stage in updates:
+                states.append(updates[desk.form.stage].split('data-state="')[1].split('"')[0])
+            lines.append(updates.get(desk.form.status, ""))
+            last = updates
+        assert states == ["waiting", "drawing", "drawing", "drawing", "drawing", "done"]
+        assert any("Step 3 of 4" in line for line in lines)
+        assert texts.done(1.5) in lines[-1]
+        assert desk.ready(last)
+        assert not desk.runs.switches
+
+    wait(watch())
+
+
+def test_the_seed_used_is_shown_at_once(desk: Desk) -> None:
+    async def first() -> Any:
+        return (await anext(desk.start()))[desk.form.fields["seed"]]
+
+    assert wait(first()) == RECIPE.seed
+
+
+def test_stop_ends_a_run_that_waits_for_its_next_step(desk: Desk) -> None:
+    async def stop() -> dict[Any, Any]:
+        desk.engine.held_at = 3  # for ever
+        shown = desk.start()
+        page = await desk.until(shown, "Step 2 of 4")
+        page |= await anext(shown)
+        asyncio.get_running_loop().call_later(0.05, desk.runs.stop, "ann", desk.form.tab)
+        async for updates in shown:
+            page |= updates
+        return page
+
+    page = wait(stop())
+    assert "Stopped at step 2 of 4" in page[desk.form.status]
+    assert 'data-state="stopped"' in page[desk.form.stage]
+    assert desk.ready(page)
+    assert desk.engine.closed == ["ann"]
+    assert not desk.runs.switches
+
+
+def test_stop_reaches_ones_own_runs_alone(desk: Desk) -> None:
+    async def both() -> tuple[dict[Any, Any], dict[Any, Any]]:
+        ann, ben = desk.start("ann"), desk.start("ben")
+        await desk.until(ann, "Step 1")
+        await desk.until(ben, "Step 1")
+        desk.runs.stop("ann", "another tab")
+        desk.runs.stop("nobody", desk.form.tab)
+        desk.runs.stop("ann", desk.form.tab)
+        pages: list[dict[Any, Any]] = [{}, {}]
+        for page, shown in zip(pages, (ann, ben), strict=True):
+            async for updates in shown:
+                page |= updates
+        return pages[0], pages[1]
+
+    ann, ben = wait(both())
+    assert "Stopped" in ann[desk.form.status]
+    assert "Done" in ben[desk.form.status]
+
+
+def test_leaving_the_page_ends_the_run(desk: Desk) -> None:
+    async def leave() -> None:
+        shown = desk.start()
+        await desk.until(shown, "Step 1")
+        await shown.aclose()
+
+    wait(leave())
+    assert desk.engine.closed == ["ann"]
+    assert not desk.runs.switches
+
+
+def test_a_lost_connection_that_cancels_the_task_ends_the_run(desk: Desk) -> None:
+    async def lose() -> None:
+        desk.engine.held_at = 2
+        task = asyncio.ensure_future(desk.play())
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    wait(lose())
+    assert desk.engine.closed == ["ann"]
+
+
+@pytest.mark.parametrize(
+    ("error", "slot", "words"),
+    [
+        (RecipeError("num_inference_steps", 0, "1 to 150"), "settings", "Steps: got 0"),
+        (RecipeError("prompt", "", "1 to 2000 characters"), "prompt", texts.EMPTY_PROMPT),
+        (ImageError("mask", "a mask", "another"), "settings", "Mask: got a mask"),
+    ],
+)
+def test_a_refusal_stands_beside_its_field(
+    desk: Desk, error: RecipeError | ImageError, slot: str, words: str
+) -> None:
+    desk.engine.error = error
+    page = wait(desk.play())
+    message = page[getattr(desk.form.problems, slot)]
+    assert words in message
+    assert f'data-field="{desk.form.tab}-{error.field}"' in message
+    assert desk.ready(page)
+
+
+def test_other_failures_are_told_without_their_insides(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.engine.error = ZeroDivisionError("secret path /home")
+    page = wait(desk.play())
+    assert texts.PROBLEM_ELSEWHERE in page[desk.form.status]
+    assert "secret" not in str(page.values())
+    assert "secret path" in caplog.text  # the log has it
+    assert 'aria-busy="false"' in page[desk.form.stage]  # nothing pretends to be drawing
+    desk.engine.error = EngineBusy(100, 30.0)
+    assert "100 requests are waiting" in wait(desk.play())[desk.form.status]
+    desk.engine.error = None
+    assert "Done" in wait(desk.play())[desk.form.status]
+
+
+def test_several_pictures_are_all_shown(desk: Desk) -> None:
+    async def play() -> str:
+        stage = ""
+        async for updates in desk.start(recipe=replace(RECIPE, num_images=3)):
+            stage = updates.get(desk.form.stage, stage)
+        return stage
+
+    assert wait(play()).count("<figure>") == 3
