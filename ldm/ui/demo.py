@@ -12,6 +12,7 @@ from ldm.ui.sketch_to_image import build_sketch_to_image
 from ldm.ui.text_to_image import build_text_to_image
 
 STYLE = PROJECT / "assets" / "app.css"
+ICON = PROJECT / "assets" / "icon.png"
 SCRIPT = PROJECT / "assets" / "app.js"
 # Seconds: how often old files are looked for, and how old one may get.
 CACHE_SWEEP = (60, 600)

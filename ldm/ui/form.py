@@ -26,6 +26,13 @@ SEEDS = int(LIMITS["seed"].maximum) + 1
 NO_PROBLEM = ""
 
 
+def within(field: str, value: object) -> bool:
+    """Whether `value` is a number that `field` may have; whole where the field is."""
+    limit = LIMITS[field]
+    kinds = int if isinstance(limit.step, int) else (int, float)
+    return isinstance(value, kinds) and limit.minimum <= value <= limit.maximum
+
+
 @dataclass(frozen=True)
 class Problems:
     """Where a tab says what is wrong: beside the caption, the picture or the settings."""
@@ -70,6 +77,14 @@ class Size:
         if not (width.isdigit() and height.isdigit()):
             raise RecipeError("width", preset, "one of the sizes in the list")
         return int(width), int(height)
+
+    def usable(self, values: Values) -> tuple[int, int] | None:
+        """(width, height) where a picture may have this size, else None."""
+        try:
+            sides = self.read(values)
+        except RecipeError:
+            return None
+        return sides if within("width", sides[0]) and within("height", sides[1]) else None
 
 
 @dataclass(frozen=True)

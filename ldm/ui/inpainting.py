@@ -8,7 +8,7 @@ from PIL import Image
 
 from ldm.engine import Engine
 from ldm.imaging import ImageError, feather, fit, fit_mask, mask_from_layers
-from ldm.recipe import LIMITS, RecipeError
+from ldm.recipe import LIMITS
 from ldm.ui import texts
 from ldm.ui.controls import (
     build_buttons,
@@ -19,7 +19,7 @@ from ldm.ui.controls import (
     build_strength,
 )
 from ldm.ui.easel import read_strokes
-from ldm.ui.form import Form, Missing, Problems, Values, read_recipe
+from ldm.ui.form import Form, Missing, Problems, Values, read_recipe, within
 from ldm.ui.handlers import Request, Runs, connect
 from ldm.ui.picture_input import (
     EXAMPLES,
@@ -37,22 +37,22 @@ FEATHER = 4
 SHOWN_SIDE = 256  # pixels of the small view of the mask
 PICTURES = (
     Example(
-        "a sailboat on the sea on a clear day",
-        EXAMPLES / "inpaint-sea.png",
-        1.0,
-        EXAMPLES / "inpaint-sea-mask.png",
-    ),
-    Example(
-        "a cabin by a lake surrounded by mountains at twilight",
+        "a man boating on a lake surrounded by mountains on a clear day",
         EXAMPLES / "inpaint-lake.png",
         1.0,
         EXAMPLES / "inpaint-lake-mask.png",
     ),
     Example(
-        "a tea garden at sunset",
-        EXAMPLES / "inpaint-sky.png",
-        0.9,
-        EXAMPLES / "inpaint-sky-mask.png",
+        "a sailboat on the sea at sunset",
+        EXAMPLES / "inpaint-sea.png",
+        1.0,
+        EXAMPLES / "inpaint-sea-mask.png",
+    ),
+    Example(
+        "a big tree on a green hill at dawn",
+        EXAMPLES / "inpaint-hill.png",
+        1.0,
+        EXAMPLES / "inpaint-hill-mask.png",
     ),
 )
 
@@ -68,7 +68,9 @@ def painted(
         raise Missing(FIELD, texts.NO_PICTURE)
     if strokes is None:
         raise Missing("mask", texts.EMPTY_MASK)
-    return picture, mask_from_layers([strokes], picture.size)
+    # The sheet is the whole picture by making; rounding must not make it another shape.
+    over = strokes.resize(picture.size, Image.Resampling.BILINEAR)
+    return picture, mask_from_layers([over], picture.size)
 
 
 def mask_view(picture: Image.Image, mask: Image.Image, size: tuple[int, int], edge: int) -> str:
@@ -130,16 +132,15 @@ def build_inpainting(engine: Engine, runs: Runs) -> Form:
         return Request(read_recipe(form, values), *painted(values[source.picture], strokes))
 
     def show_mask(values: Values) -> str:
+        size, edge = form.size.usable(values), values[softness]
+        if values[source.picture] is None or size is None or not within("mask_feather", edge):
+            return ""  # Generate says what is missing
         try:
-            picture, mask = painted(
-                values[source.picture], read_strokes(values[source.canvas], "mask")
-            )
-            width, height = form.size.read(values)
-            return mask_view(picture, mask, (width, height), int(values[softness]))
-        except (ImageError, RecipeError, TypeError):
-            # Nothing to show yet; Generate says what is missing.
-            waiting = values[source.picture] is not None
-            return f"<p>{texts.MASK_READ_EMPTY}</p>" if waiting else ""
+            strokes = read_strokes(values[source.canvas], "mask")
+            picture, mask = painted(values[source.picture], strokes)
+            return mask_view(picture, mask, size, edge)
+        except ImageError:
+            return f"<p>{texts.MASK_READ_EMPTY}</p>"
 
     gr.on(
         [source.canvas.change, softness.release, form.size.preset.change],

@@ -15,16 +15,15 @@ from PIL import Image
 
 from ldm.engine import Engine
 from ldm.imaging import ImageError, open_image
-from ldm.recipe import LIMITS, RecipeError
 from ldm.ui import texts
 from ldm.ui.controls import nearest_size
-from ldm.ui.easel import MAX_SHEET_SIDE, build_easel, clean_sheet, sheet_over, sheet_size
+from ldm.ui.easel import build_easel, clean_sheet, sheet_over, sheet_size
 from ldm.ui.form import Form, Updates, Values, plain_words, size_value
 from ldm.ui.settings import PROJECT
 
 EXAMPLES = PROJECT / "assets" / "examples"
 FIELD = "init_image"
-KEPT_SIDE = 2048  # pixels: no model takes more, and a session should stay light
+KEPT_SIDE = 1536  # pixels: more than is drawn at, and a visitor's session stays light
 
 
 @dataclass(frozen=True)
@@ -104,13 +103,8 @@ def connect_picture_input(form: Form, source: PictureInput, engine: Engine) -> N
 
     def blank(values: Values) -> tuple[int, int]:
         """The sheet for the chosen size; Generate says what is wrong with an unusable one."""
-        try:
-            width, height = form.size.read(values)
-            if all(LIMITS["width"].minimum <= side <= MAX_SHEET_SIDE for side in (width, height)):
-                return sheet_size(int(width), int(height))
-        except (RecipeError, TypeError):
-            pass
-        return sheet_size(*engine.defaults(values[model]).native_size)
+        size = form.size.usable(values) or engine.defaults(values[model]).native_size
+        return sheet_size(*size)
 
     def reshape(values: Values) -> Updates:
         now = values[source.canvas]

@@ -28,9 +28,13 @@ from ldm.ui.picture_input import (
 TAB = "image_to_image"
 STRENGTH = 0.7
 SKETCHES = (
-    Example("a sailboat on the sea at sunset", EXAMPLES / "sketch-sea.png", 0.7),
-    Example("a village on a green hill on a clear day", EXAMPLES / "sketch-village.png", 0.7),
-    Example("a lake surrounded by mountains at dawn", EXAMPLES / "sketch-lake.png", 0.7),
+    Example(
+        "a man boating on a lake surrounded by mountains at twilight",
+        EXAMPLES / "sketch-boating.png",
+        0.7,
+    ),
+    Example("a sailboat on the sea at sunset", EXAMPLES / "sketch-sailboat.png", 0.7),
+    Example("a lighthouse by the sea on a clear day", EXAMPLES / "sketch-lighthouse.png", 0.7),
 )
 
 

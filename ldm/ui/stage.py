@@ -48,19 +48,23 @@ def file_name(recipe: Recipe) -> str:
 
 
 def status_line(text: str, share: float | None = None, problem: bool = False) -> str:
-    """The line above the picture: `text`, and a bar where `share` (0 to 1) of a run is done."""
+    """The line above the picture: `text`, and a bar where `share` (0 to 1) of a run is done.
+
+    Read out are the quarters of a run alone: a step is over before its number is said.
+    """
     kind = ' data-kind="problem"' if problem else ""
-    bar = ""
+    bar, spoken = "", text
     if share is not None:
         percent = round(100 * share)
+        spoken = texts.spoken(percent // 25 * 25)
         bar = (
-            f'<div class="ldm-bar" role="progressbar" aria-label="{html.escape(text)}" '
+            f'<div class="ldm-bar" role="progressbar" aria-label="{texts.PROGRESS}" '
             f'aria-valuemin="0" aria-valuemax="100" aria-valuenow="{percent}">'
             f'<span style="width:{percent}%"></span></div>'
         )
     return (
-        f'<div class="ldm-status"{kind}><p role="status" aria-live="polite">'
-        f"{html.escape(text)}</p>{bar}</div>"
+        f'<div class="ldm-status"{kind}><p aria-hidden="true">{html.escape(text)}</p>'
+        f'<p class="ldm-sr" role="status" aria-live="polite">{html.escape(spoken)}</p>{bar}</div>'
     )
 
 

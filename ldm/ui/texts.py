@@ -113,6 +113,7 @@ MASK_USED = "Mask as used"
 
 READY = "Ready"
 STARTING = "Starting"
+PROGRESS = "Progress of the picture"
 NOT_STARTED = "Not started"
 PROBLEM_ELSEWHERE = "Something went wrong while drawing. It is not your input; please try again."
 
@@ -172,6 +173,10 @@ def queued(before: int, seconds: float | None) -> str:
 def step_of(step: int, steps: int, seconds_left: float | None) -> str:
     line = f"Step {step} of {steps}"
     return line if seconds_left is None or step == steps else f"{line}, {time_left(seconds_left)}"
+
+
+def spoken(percent: int) -> str:
+    return f"Drawing, {percent}%"
 
 
 def stopped(step: int, steps: int) -> str:

@@ -45,7 +45,7 @@ class Tab:
 
     @property
     def status(self) -> Locator:
-        return self.part("status").get_by_role("status")
+        return self.part("status").locator(".ldm-status > p").first
 
     @property
     def pictures(self) -> Locator:

@@ -43,7 +43,7 @@ def test_previews_sharpen_and_steps_count_up(tab: Tab) -> None:
             new MutationObserver(() => {
                 const image = stage.querySelector('[data-state=drawing] img');
                 if (image) window.seen.previews.add(image.src);
-                const line = status.innerText;
+                const line = status.querySelector('.ldm-status > p').innerText;
                 if (window.seen.lines.at(-1) !== line) window.seen.lines.push(line);
             }).observe(document.body, {subtree: true, childList: true, attributes: true,
                                        characterData: true});

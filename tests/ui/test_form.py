@@ -82,3 +82,14 @@ def test_a_size_that_is_not_on_the_list_is_refused(
     with pytest.raises(RecipeError) as caught:
         read_recipe(form, values)
     assert caught.value.field == "width"
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "usable"),
+    [(128, 72, (128, 72)), (10**6, 64, None), (128, None, None), (128.5, 64, None), (63, 64, None)],
+)
+def test_only_sizes_a_picture_may_have_reach_a_canvas(
+    form: Form, values: dict[Any, Any], width: object, height: object, usable: object
+) -> None:
+    values |= {form.size.preset: CUSTOM, form.size.width: width, form.size.height: height}
+    assert form.size.usable(values) == usable

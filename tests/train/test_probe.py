@@ -1,0 +1,62 @@
+"""The judge of the embedded model: what it reads, and the distance it measures."""
+
+import numpy as np
+import pytest
+import torch
+
+from ldm.train.evaluate import held_out_captions
+from ldm.train.probe import (
+    ATTRIBUTES,
+    Probe,
+    accuracy,
+    attributes,
+    draw_examples,
+    frechet_distance,
+    labels,
+    train_probe,
+)
+from ldm.train.scenes import is_held_out
+
+
+def test_the_probe_learns_to_read_drawings() -> None:
+    """Time of day is told by colour alone, so a few drawings are enough to beat chance clearly."""
+    torch.set_num_threads(1)
+    probe = train_probe(draw_examples(0, 192), epochs=6)
+    fresh = draw_examples(10_000, 64)
+    scores = accuracy(probe, fresh.pixels, fresh.labels)
+    assert scores["time"] > 0.5, scores
+    assert set(scores) == set(ATTRIBUTES)
+
+
+def test_accuracy_counts_right_answers() -> None:
+    probe = Probe().eval()
+    examples = draw_examples(0, 12)
+    read = torch.stack([logits.argmax(1) for logits in probe(examples.pixels)], dim=1)
+    assert set(accuracy(probe, examples.pixels, read).values()) == {1.0}
+    read[:3] = (read[:3] + 1) % 5
+    assert set(accuracy(probe, examples.pixels, read).values()) == {0.75}
+
+
+def test_labels_name_what_the_scene_holds() -> None:
+    examples = draw_examples(50, 20)
+    for row, drawn in zip(labels([d.spec for d in examples.drawn]), examples.drawn, strict=True):
+        named = {key: ATTRIBUTES[key][int(i)] for key, i in zip(ATTRIBUTES, row, strict=True)}
+        assert named == attributes(drawn.spec)
+
+
+def test_frechet_distance_of_known_gaussians() -> None:
+    """For Gaussians with diagonal covariance the formula is sum (m1 - m2)^2 + (s1 - s2)^2, here
+    with means 0 and 1 and deviations 1 and 3 in 4 dimensions: 4 + 16. 5% for 20,000 samples."""
+    generator = torch.Generator().manual_seed(0)
+    one = torch.randn(20_000, 4, generator=generator)
+    other = 1 + 3 * torch.randn(20_000, 4, generator=generator)
+    assert frechet_distance(one, other) == pytest.approx(20, rel=0.05)
+    assert frechet_distance(one, one) == pytest.approx(0, abs=1e-9)
+
+
+def test_held_out_captions_are_held_out() -> None:
+    found = held_out_captions(30)
+    assert all(is_held_out(caption) for _, caption in found)
+    assert len({caption for _, caption in found}) > 20
+    assert found == held_out_captions(30)
+    assert len(np.unique([spec.place for spec, _ in found])) > 5
