@@ -125,6 +125,8 @@ class Run:
             minutes=self.options.minutes,
             max_steps=self.max_steps,
             decoder_only=stage == "decoder",
+            # The decoder is sharpened for the size of picture that the model draws.
+            reduced=1.0 if stage == "decoder" and self.options.size < self.drawing_size else 1 / 3,
         )
         config = start.config if start else PatchAutoencoderConfig()
         autoencoder.train(

@@ -30,12 +30,15 @@ from ldm.train.weights import MasterWeights
 
 @dataclass(frozen=True)
 class AutoencoderTraining:
-    """batch_size is per process; noise is the largest standard deviation put on the latents.
+    """How to train, with batch_size for each process.
 
-    decoder_only leaves the encoder as it is, so that latents already learned stay what they are.
+    reduced: the share of crops taken from pictures at half size. noise: the largest standard
+    deviation put on the latents. halved: the share of steps whose latents are halved in size.
+    decoder_only: keep the encoder, so that latents already learned stay what they are.
     """
 
     crop: int = 128
+    reduced: float = 1 / 3
     batch_size: int = 8
     learning_rate: float = 5e-4
     noise: float = 0.2
@@ -60,7 +63,7 @@ def reconstruction_loss(decoded: Tensor, images: Tensor) -> Tensor:
 def random_crops(
     drawings: Drawings, training: AutoencoderTraining, generator: torch.Generator
 ) -> Tensor:
-    """(batch_size, 3, crop, crop) in [-1, 1]; a third of them from pictures at half size."""
+    """(batch_size, 3, crop, crop) in [-1, 1], some of them from pictures at half size."""
 
     def draw(high: int) -> int:
         return int(torch.randint(high, (), generator=generator))
@@ -68,7 +71,8 @@ def random_crops(
     crops = []
     for _ in range(training.batch_size):
         array = drawings.array(draw(len(drawings)))
-        scale = 2 if array.shape[0] >= 2 * training.crop and draw(3) == 0 else 1
+        reduced = torch.rand((), generator=generator) < training.reduced
+        scale = 2 if reduced and array.shape[0] >= 2 * training.crop else 1
         span = training.crop * scale
         top, left = draw(array.shape[0] - span + 1), draw(array.shape[1] - span + 1)
         crop = (
