@@ -24,6 +24,8 @@ from ldm.diffusion.guidance import combine
 from ldm.diffusion.samplers import SAMPLERS, Steps, initial
 from ldm.diffusion.schedule import SCHEDULES, truncated
 from ldm.models.patch_autoencoder import PatchAutoencoder
+from ldm.models.prompt import PromptError
+from ldm.models.text_encoder import encode_prompts
 from ldm.preview import approximate
 from ldm.recipe import Recipe, RecipeError
 
@@ -104,6 +106,11 @@ def check(recipe: Recipe, checkpoint: Checkpoint, max_pixels: int) -> None:
         side = int(max_pixels**0.5) // factor * factor
         size = f"{recipe.width} x {recipe.height}"
         raise RecipeError("width", size, f"at most {max_pixels} pixels, such as {side} x {side}")
+    for field in ("prompt", "negative_prompt"):
+        try:
+            checkpoint.text_encoder.chunks(getattr(recipe, field))
+        except PromptError as error:
+            raise RecipeError(field, error.got, error.allowed) from error
 
 
 def check_pictures(
@@ -194,8 +201,10 @@ def prepare(
     init_image: RGB; mask: L of the same size. Both are brought to the recipe's size by covering it
     and cropping. Raises ValueError (of ldm.imaging or ldm.diffusion) that names the field.
     """
-    texts = [recipe.prompt, recipe.negative_prompt]
-    states = checkpoint.text_encoder.encode(texts)
+    guided = recipe.guidance_scale != 1
+    # Unused, a long negative prompt must not lengthen the prompt's states either.
+    captions = [recipe.prompt, recipe.negative_prompt if guided else ""]
+    states = encode_prompts(checkpoint.text_encoder, captions)
     sampler = SAMPLERS[recipe.sampler]
     sigmas = checkpoint.noise_schedule.sigmas(
         recipe.num_inference_steps, recipe.schedule, grid=sampler.grid
@@ -236,7 +245,7 @@ def prepare(
                 x=x,
                 sigma=sigma,
                 conditional=states[:1],
-                unconditional=states[1:] if recipe.guidance_scale != 1 else None,
+                unconditional=states[1:] if guided else None,
                 original=original if mask is not None else None,
                 repaint=repaint,
                 picture=picture if mask is not None else None,

@@ -19,14 +19,32 @@ from ldm.models.config import ConfigError, UNetConfig
 
 Size = tuple[int, int]  # width, height in pixels
 
-# diffusers' names of the samplers that this engine has.
+# diffusers' names of the samplers that this engine has. PNDM's comes with two ways to start, of
+# which Stable Diffusion's models use ours.
 _SAMPLER_OF: Mapping[str, str] = {
+    "DDPMScheduler": "ddpm",
     "DDIMScheduler": "ddim",
+    "PNDMScheduler": "plms",
     "EulerDiscreteScheduler": "euler",
     "EulerAncestralDiscreteScheduler": "euler_ancestral",
     "HeunDiscreteScheduler": "heun",
+    "LMSDiscreteScheduler": "lms",
+    "KDPM2DiscreteScheduler": "dpm2",
+    "KDPM2AncestralDiscreteScheduler": "dpm2_ancestral",
     "DPMSolverMultistepScheduler": "dpmpp_2m",
+    "UniPCMultistepScheduler": "unipc",
+    "DEISMultistepScheduler": "deis",
+    "LCMScheduler": "lcm",
+    "TCDScheduler": "tcd",
 }
+# Fields of a scheduler's configuration that name a schedule.
+_SCHEDULE_OF: Mapping[str, str] = {
+    "use_karras_sigmas": "karras",
+    "use_exponential_sigmas": "exponential",
+    "use_beta_sigmas": "beta",
+}
+# Schedulers of models that take their noise in another form than this engine's.
+_OTHER_FORMS = ("EDM", "FlowMatch")
 _FACTOR = 8  # pixels to a latent in every model that comes without a defaults.json
 _STEP = 64  # pixels; sizes of those models are multiples of it
 _COMMON_SIZE = 512  # pixels, where a configuration does not tell
@@ -117,6 +135,22 @@ def _licence(folder: Path) -> str:
     return found[1] if found else "not stated"
 
 
+def _sampler_and_schedule(path: Path) -> tuple[str, str]:
+    """Those that scheduler_config.json was written for; of a class this engine has not, DPM++ 2M.
+
+    CheckpointError for a class whose models this engine cannot run.
+    """
+    config = read_json(path)
+    name = str(config.get("_class_name"))
+    if name.startswith(_OTHER_FORMS):
+        raise CheckpointError(path, f"_class_name: {name!r}", ", ".join(_SAMPLER_OF))
+    sampler = _SAMPLER_OF.get(name, "dpmpp_2m")
+    if sampler == "dpmpp_2m" and str(config.get("algorithm_type")).startswith("sde-"):
+        sampler = "dpmpp_3m_sde" if config.get("solver_order") == 3 else "dpmpp_2m_sde"
+    schedules = [value for field, value in _SCHEDULE_OF.items() if config.get(field) is True]
+    return sampler, schedules[0] if schedules else "uniform"
+
+
 def _from_family(folder: Path) -> Defaults:
     """As Stable Diffusion 1 and 2 are used: their size, 7.5 guidance, 25 steps."""
     path = folder / "unet" / "config.json"
@@ -124,20 +158,19 @@ def _from_family(folder: Path) -> Defaults:
         config = UNetConfig.from_dict(read_json(path))
     except ConfigError as error:
         raise CheckpointError(path, f"{error.field}: {error.got!r}", error.allowed) from error
-    scheduler = read_json(folder / "scheduler" / "scheduler_config.json")
+    sampler, schedule = _sampler_and_schedule(folder / "scheduler" / "scheduler_config.json")
     # Stable Diffusion 1 and 2 base were trained at 64 x 64 latents, 2.x 768 at 96 x 96.
     side = config.sample_size[0] * _FACTOR if config.sample_size else _COMMON_SIZE
     side = max(_STEP, side // _STEP * _STEP)
     wide = max(_STEP, side * 3 // 2 // _STEP * _STEP)
-    karras = scheduler.get("use_karras_sigmas") is True
     return Defaults(
         title=folder.resolve().name,
         native_size=(side, side),
         sizes=((side, side), (wide, side), (side, wide)),
         num_inference_steps=25,
         guidance_scale=7.5,
-        sampler=_SAMPLER_OF.get(str(scheduler.get("_class_name")), "dpmpp_2m"),
-        schedule="karras" if karras else "uniform",
+        sampler=sampler,
+        schedule=schedule,
         licence=_licence(folder),
     )
 

@@ -187,7 +187,7 @@ def fill(
 
     At no time are more than ``READERS`` tensors in memory twice. Convolutions' weights are laid
     out channels_last, and what they put out follows them: 0 to 15% faster on the CPU measured
-    (avx512_bf16, U-Nets of 15 to 860 million weights, 16 x 16 to 64 x 64 latents).
+    (avx512_bf16, U-Nets of 38 and 860 million weights, 16 x 16 to 64 x 64 latents).
     ``component`` is the prefix of the names that enter the digest.
 
     Raises:

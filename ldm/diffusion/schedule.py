@@ -6,8 +6,7 @@ nothing of models, nor of how a sampler moves from one level to the next.
 All of it is computed in float64: it costs nothing, and float32 would lose four digits of
 1 - a at the first timesteps.
 
-To add a schedule (a way to place levels between two sigmas): write the function, its line in
-RAMPS and its title in SCHEDULES.
+Schedules other than uniform stand in `ldm.diffusion.ramps`.
 """
 
 import math
@@ -21,9 +20,11 @@ import torch
 from torch import Tensor
 
 from ldm.diffusion.denoiser import PREDICTION_TYPES, PredictionType
+from ldm.diffusion.ramps import RAMPS, SCHEDULES, AlignedTo, Span
 
 Spacing = Literal["leading", "linspace", "trailing"]
 FinalSigma = Literal["zero", "sigma_min"]
+End = Literal["alphas", "sigmas", "zero", "trained"]
 MAX_STEPS = 1000
 # Settings of scheduler_config.json that would change the levels or x0 in a way this engine does
 # not have, and the only values with which they change nothing. (`clip_sample` is not among them:
@@ -94,19 +95,22 @@ class Grid:
     intervals: n is the number of intervals between n + 1 timesteps, the last of which is dropped
         (trailing spacing excepted); schedules other than uniform then span all trained sigmas,
         otherwise those that the spacing reaches.
-    alphas: the run ends as `NoiseSchedule.set_alpha_to_one` says, otherwise as
-        `NoiseSchedule.final_sigmas_type` says.
+    end: the level a run ends at. alphas: as `NoiseSchedule.set_alpha_to_one` says; sigmas: as
+        `NoiseSchedule.final_sigmas_type` says; zero; trained: the first trained sigma.
+    distilled: only timesteps of `NoiseSchedule.original_inference_steps`, whatever the spacing.
     """
 
     spacing: Spacing
     whole: bool
     intervals: bool
-    alphas: bool
+    end: End
+    distilled: bool = False
 
 
-TRAINED = Grid("leading", whole=True, intervals=False, alphas=True)  # DDIM and its kin
-CONTINUOUS = Grid("linspace", whole=False, intervals=False, alphas=False)  # Karras et al.
-INTERVALS = Grid("linspace", whole=True, intervals=True, alphas=False)  # DPM-Solver and its kin
+TRAINED = Grid("leading", whole=True, intervals=False, end="alphas")  # DDIM and its kin
+CONTINUOUS = Grid("linspace", whole=False, intervals=False, end="sigmas")  # Karras et al.
+INTERVALS = Grid("linspace", whole=True, intervals=True, end="sigmas")  # DPM-Solver and its kin
+DISTILLED = Grid("trailing", whole=True, intervals=False, end="trained", distilled=True)  # LCM
 
 
 def spaced_timesteps(
@@ -128,15 +132,15 @@ def spaced_timesteps(
     return ascending[::-1][:count].copy()
 
 
-def karras(sigma_max: float, sigma_min: float, count: int) -> Tensor:
-    """Karras et al., 2206.00364, eq. 5, with their rho of 7: more levels where sigma is small."""
-    ramp = torch.linspace(0, 1, count, dtype=torch.float64)
-    low, high = sigma_min ** (1 / 7), sigma_max ** (1 / 7)
-    return (high + ramp * (low - high)) ** 7
+def distilled_timesteps(trained: int, original: int, count: int) -> np.ndarray:
+    """`count` of the `original` timesteps a few-step model was distilled at, as (count,) float64.
 
-
-RAMPS: dict[str, Callable[[float, float, int], Tensor]] = {"karras": karras}
-SCHEDULES: dict[str, str] = {"uniform": "Uniform", "karras": "Karras"}
+    Those are the last of `original` equal parts of the trained ones. Luo et al., 2310.04378, with
+    the skipping of their section 4.3. Evenly chosen, from the last on.
+    """
+    k = trained // original
+    descending = np.arange(original, 0, -1) * k - 1.0
+    return descending[np.linspace(0, original, count, endpoint=False).astype(int)]
 
 
 def truncated(sigmas: Tensor, strength: float) -> Tensor:
@@ -201,6 +205,9 @@ class NoiseSchedule:
     set_alpha_to_one: False ends DDIM at the first trained sigma, not at 0: x then carries that
         much noise, and `scale_input` by it gives the latents.
     final_sigmas_type: the same for the other families.
+    original_inference_steps: of the teacher, where a few-step model was distilled.
+    aligned_to: whose levels the schedule "ays" takes. No scheduler_config.json tells; whoever
+        knows the model's family may `replace` it.
     """
 
     alphas_cumprod: Tensor
@@ -209,6 +216,8 @@ class NoiseSchedule:
     steps_offset: int = 0
     set_alpha_to_one: bool = True
     final_sigmas_type: FinalSigma = "zero"
+    original_inference_steps: int = 50
+    aligned_to: AlignedTo = "sd1"
 
     def __post_init__(self) -> None:
         a = self.alphas_cumprod
@@ -234,13 +243,18 @@ class NoiseSchedule:
         alphas_cumprod = (1 - _betas(config)).cumprod(dim=0)
         if _choice(config, "rescale_betas_zero_snr", False, (False, True)):
             alphas_cumprod = zero_terminal_snr(alphas_cumprod)
+        trained = len(alphas_cumprod)
+        to_one = config.get("_class_name") != "PNDMScheduler"  # the one class with another default
         return cls(
             alphas_cumprod=alphas_cumprod,
             prediction_type=_choice(config, "prediction_type", "epsilon", PREDICTION_TYPES),
             timestep_spacing=_choice(config, "timestep_spacing", None, (None, *get_args(Spacing))),
-            steps_offset=_whole(config, "steps_offset", 0, 0, len(alphas_cumprod) - 1),
-            set_alpha_to_one=_choice(config, "set_alpha_to_one", True, (False, True)),
+            steps_offset=_whole(config, "steps_offset", 0, 0, trained - 1),
+            set_alpha_to_one=_choice(config, "set_alpha_to_one", to_one, (False, True)),
             final_sigmas_type=_choice(config, "final_sigmas_type", "zero", get_args(FinalSigma)),
+            original_inference_steps=_whole(
+                config, "original_inference_steps", min(50, trained), 1, trained
+            ),
         )
 
     @cached_property
@@ -261,7 +275,16 @@ class NoiseSchedule:
 
     def _spaced_sigmas(self, count: int, spacing: Spacing, grid: Grid) -> Tensor:
         trained = len(self.alphas_cumprod)
-        timesteps = spaced_timesteps(trained, count, spacing, self.steps_offset, grid)
+        if grid.distilled:
+            most = min(self.original_inference_steps, trained)
+            if count > most:
+                raise ValueError(
+                    f"num_inference_steps: got {count}, allowed: 1 to {most}, "
+                    "the steps that few-step models were distilled from"
+                )
+            timesteps = distilled_timesteps(trained, most, count)
+        else:
+            timesteps = spaced_timesteps(trained, count, spacing, self.steps_offset, grid)
         if timesteps[0] >= trained or (np.diff(timesteps) >= 0).any():
             raise ValueError(
                 f"num_inference_steps: got {count}, allowed: fewer, {spacing} spacing does not "
@@ -294,10 +317,16 @@ class NoiseSchedule:
         if schedule == "uniform":
             levels = self._spaced_sigmas(count, spacing, grid)
         else:
-            span = self.trained_sigmas.flip(0)
-            span = span if grid.intervals else self._spaced_sigmas(count, spacing, grid)
-            levels = RAMPS[schedule](span[0].item(), span[-1].item(), count)
+            reached = self.trained_sigmas.flip(0)
+            reached = reached if grid.intervals else self._spaced_sigmas(count, spacing, grid)
+            first, last = reached[0].item(), reached[-1].item()
+            levels = RAMPS[schedule](Span(first, last, self.trained_sigmas, self.aligned_to), count)
 
-        to_zero = self.set_alpha_to_one if grid.alphas else self.final_sigmas_type == "zero"
+        to_zero = {
+            "alphas": self.set_alpha_to_one,
+            "sigmas": self.final_sigmas_type == "zero",
+            "zero": True,
+            "trained": False,
+        }[grid.end]
         final = torch.zeros(1, dtype=torch.float64) if to_zero else self.trained_sigmas[:1]
         return torch.cat([levels, final])

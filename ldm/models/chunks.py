@@ -114,9 +114,11 @@ def cut(tokens: Sequence[Token | Break], limit: int, comma: int | None) -> tuple
             close(len(current), token.position)
             continue
         if len(current) == limit:
-            near = last_comma is not None and limit - last_comma <= COMMA_BACKTRACK
+            size = limit
             # A comma that comes too late opens the next chunk, and no cut is ever made behind it.
-            close(last_comma + 1 if near and token.id != comma else limit)
+            if last_comma is not None and token.id != comma:
+                size = last_comma + 1 if limit - last_comma <= COMMA_BACKTRACK else limit
+            close(size)
         elif token.id == comma:
             last_comma = len(current)
         current.append(token)

@@ -2,14 +2,10 @@
 
 The notation and its meaning are those of AUTOMATIC1111's stable-diffusion-webui 1.10:
 
-====================  =========================================================================
-``(word)``            weighs 1.1; nested brackets multiply
-``[word]``            weighs 1 / 1.1
-``(word:1.2)``        weighs 1.2; only in round brackets, spaces around the number are allowed
-``\\(`` ``\\)`` ``\\[`` ``\\]``  brackets as text; ``\\\\`` is one backslash, and any other backslash
-                      is dropped
-``BREAK``             begins a new chunk; upper case, as a word of its own
-====================  =========================================================================
+- ``(word)`` weighs 1.1, ``[word]`` 1 / 1.1; nested brackets multiply.
+- ``(word:1.2)`` weighs 1.2: round brackets only, with or without spaces around the number.
+- A backslash before a bracket or a backslash makes that text; any other backslash is dropped.
+- ``BREAK``, in upper case and a word of its own, begins a new chunk.
 
 A bracket that nobody opened is text. One that nobody closes weighs all that follows it, and ``:``
 without a number and a closing bracket is text. Two things differ. BREAK breaks within brackets

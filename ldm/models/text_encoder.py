@@ -22,6 +22,7 @@ from ldm.models.prompt import LARGEST_WEIGHT, PromptError, check_weights, parse
 # With so many, attention to a caption of CLIP's costs about what a picture of 512 x 512 pixels
 # spends on attention to itself; one request must not take all of the memory.
 MAX_CHUNKS = 64
+CENTRED = 1e-3  # states with a mean below this, for each 1 of their root mean square, have none
 
 
 def weigh(states: Tensor, weights: Tensor) -> Tensor:
@@ -32,8 +33,9 @@ def weigh(states: Tensor, weights: Tensor) -> Tensor:
     z' * mean(z) / mean(z') with z' = w * z, the means over all numbers of the chunk.
 
     Where the mean of every token has one sign, as in CLIP's models, that factor lies between
-    1 / max(w) and 1 / min(w). Of a model whose means are about zero it says nothing and may be any
-    number, a negative one too, so it is kept within these bounds, and below 10.
+    1 / max(w) and 1 / min(w). It is kept within these bounds, and below 10, where the signs differ:
+    mean(z') may then be about zero. And states that are centred already have no mean to restore,
+    but the rounding of one (below a thousandth of their size): there the factor is 1.
 
     states (N, L, D) of N chunks, weights (N, L) from 0 to 10. The result is in the states' dtype;
     the arithmetic is in float32.
@@ -41,9 +43,11 @@ def weigh(states: Tensor, weights: Tensor) -> Tensor:
     before = states.float()
     after = before * weights[..., None]
     mean, new_mean = before.mean((1, 2)), after.mean((1, 2))
-    factor = torch.where(new_mean == 0, 1.0, mean / new_mean)
+    size = before.square().mean((1, 2)).sqrt()
     smallest = weights.amin(1).clamp(min=1 / LARGEST_WEIGHT)
-    factor = factor.clamp(1 / weights.amax(1), 1 / smallest)
+    bounded = (mean / new_mean).clamp(1 / weights.amax(1), 1 / smallest)
+    centred = (mean.abs() < CENTRED * size) | (new_mean == 0)
+    factor = torch.where(centred, 1.0, bounded)
     return (after * factor[:, None, None]).to(states.dtype)
 
 
@@ -123,9 +127,8 @@ class TextEncoder:
         """
         if not 0 <= clip_skip < self.layers:
             raise ValueError(f"clip_skip: got {clip_skip}, allowed: 0 to {self.layers - 1}")
-        begin, end, padding = (
-            int(getattr(self.tokenizer, f"{name}_token_id")) for name in ("bos", "eos", "pad")
-        )
+        begin, end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
+        padding = self.tokenizer.pad_token_id
         ids, weights = [], []
         for chunk in chunks:
             empty = self.limit - len(chunk.tokens)
@@ -133,9 +136,9 @@ class TextEncoder:
             weights.append([1.0, *(token.weight for token in chunk.tokens), 1.0, *[1.0] * empty])
         states = self._states(torch.tensor(ids), clip_skip)
         factors = torch.tensor(weights, device=states.device)
-        # Chunks without weights are left as they are, to the bit.
         weighted = (factors != 1).any(1)
-        states[weighted] = weigh(states[weighted], factors[weighted])
+        if weighted.any():  # the states of other chunks stay as they are, to the bit
+            states[weighted] = weigh(states[weighted], factors[weighted])
         return states
 
     def _states(self, ids: Tensor, clip_skip: int) -> Tensor:

@@ -143,7 +143,7 @@ def build_inpainting(engine: Engine, runs: Runs) -> Form:
             return f"<p>{texts.MASK_READ_EMPTY}</p>"
 
     gr.on(
-        [source.canvas.change, softness.release, form.size.preset.change],
+        [source.canvas.change, softness.change, form.size.preset.change],
         show_mask,
         form.size.parts() | {source.canvas, source.picture, softness},
         mask_shown,

@@ -5,9 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import pytest
 
+from ldm.checkpoints.defaults import _SAMPLER_OF
 from ldm.checkpoints.load import CheckpointError, Defaults, read_defaults
+from ldm.diffusion import SAMPLERS
 
 GOOD: dict[str, Any] = {
     "title": "Vignette",
@@ -94,21 +97,73 @@ def test_the_family_gives_the_size(
 
 
 @pytest.mark.parametrize(
-    ("scheduler", "karras", "expected"),
+    ("settings", "expected"),
     [
-        ("DDIMScheduler", None, ("ddim", "uniform")),
-        ("EulerAncestralDiscreteScheduler", False, ("euler_ancestral", "uniform")),
-        ("DPMSolverMultistepScheduler", True, ("dpmpp_2m", "karras")),
-        ("PNDMScheduler", None, ("dpmpp_2m", "uniform")),  # one that this engine has not
+        ({"_class_name": "DDIMScheduler", "use_karras_sigmas": None}, ("ddim", "uniform")),
+        ({"_class_name": "PNDMScheduler", "skip_prk_steps": True}, ("plms", "uniform")),
+        (
+            {"_class_name": "EulerAncestralDiscreteScheduler", "use_karras_sigmas": False},
+            ("euler_ancestral", "uniform"),
+        ),
+        ({"_class_name": "LCMScheduler"}, ("lcm", "uniform")),
+        ({"_class_name": "TCDScheduler"}, ("tcd", "uniform")),
+        (
+            {"_class_name": "UniPCMultistepScheduler", "use_beta_sigmas": True},
+            ("unipc", "beta"),
+        ),
+        (
+            {"_class_name": "DEISMultistepScheduler", "use_exponential_sigmas": True},
+            ("deis", "exponential"),
+        ),
+        (
+            {"_class_name": "DPMSolverMultistepScheduler", "use_karras_sigmas": True},
+            ("dpmpp_2m", "karras"),
+        ),
+        (
+            {"_class_name": "DPMSolverMultistepScheduler", "solver_order": 3},
+            ("dpmpp_2m", "uniform"),
+        ),
+        (
+            {"_class_name": "DPMSolverMultistepScheduler", "algorithm_type": "sde-dpmsolver++"},
+            ("dpmpp_2m_sde", "uniform"),
+        ),
+        (
+            {
+                "_class_name": "DPMSolverMultistepScheduler",
+                "algorithm_type": "sde-dpmsolver++",
+                "solver_order": 3,
+                "use_karras_sigmas": True,
+            },
+            ("dpmpp_3m_sde", "karras"),
+        ),
+        ({"_class_name": "SASolverScheduler"}, ("dpmpp_2m", "uniform")),  # one we have not
     ],
 )
 def test_the_scheduler_gives_the_sampler(
-    folder: Path, edit: Edit, scheduler: str, karras: bool | None, expected: tuple[str, str]
+    folder: Path, edit: Edit, settings: dict[str, Any], expected: tuple[str, str]
 ) -> None:
-    path = folder / "scheduler/scheduler_config.json"
-    edit(path, _class_name=scheduler, use_karras_sigmas=karras)
+    edit(folder / "scheduler/scheduler_config.json", **settings)
     defaults = read_defaults(folder)
     assert (defaults.sampler, defaults.schedule) == expected
+
+
+def test_every_scheduler_class_that_is_mapped_exists_in_diffusers() -> None:
+    for name, sampler in _SAMPLER_OF.items():
+        assert hasattr(diffusers, name)
+        assert sampler in SAMPLERS
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["EDMEulerScheduler", "EDMDPMSolverMultistepScheduler", "FlowMatchEulerDiscreteScheduler"],
+)
+def test_schedulers_of_another_form_are_refused(folder: Path, edit: Edit, name: str) -> None:
+    assert hasattr(diffusers, name)
+    edit(folder / "scheduler/scheduler_config.json", _class_name=name)
+    with pytest.raises(
+        CheckpointError, match=rf"scheduler_config\.json: got _class_name: '{name}'"
+    ):
+        read_defaults(folder)
 
 
 def test_the_model_card_gives_the_licence(folder: Path) -> None:

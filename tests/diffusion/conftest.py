@@ -19,9 +19,14 @@ def _run(
     denoise: Denoise,
     generator: torch.Generator | None = None,
 ) -> list[tuple[Tensor, float]]:
-    """Every (x, sigma) a sampler asks about, and at the end its result with the last sigma."""
+    """Every (x, sigma) a sampler asks about, and at the end its result with the last sigma.
+
+    Without a generator the noise a sampler adds is 0.
+    """
 
     def noise() -> Tensor:
+        if generator is None:
+            return torch.zeros_like(x)
         return torch.randn(x.shape, generator=generator).to(x.dtype)
 
     steps = SAMPLERS[sampler].function(x, sigmas, noise)

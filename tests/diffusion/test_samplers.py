@@ -6,106 +6,30 @@ reference takes its sigmas from float32 betas, where 1 - beta is off by up to 3e
 """
 
 import inspect
-import math
-from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import torch
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
-from diffusers.schedulers.scheduling_euler_ancestral_discrete import EulerAncestralDiscreteScheduler
-from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
-from diffusers.schedulers.scheduling_heun_discrete import HeunDiscreteScheduler
 from torch import Tensor
 
-from ldm.diffusion.denoiser import scale_input, to_x0
-from ldm.diffusion.samplers import SAMPLERS, initial
+from ldm.diffusion.ramps import SCHEDULES
+from ldm.diffusion.samplers import SAMPLERS
 from ldm.diffusion.schedule import NoiseSchedule, truncated
+from tests.diffusion.reference_runs import (
+    REFERENCES,
+    SCIPY,
+    STABLE_DIFFUSION,
+    Model,
+    assert_close,
+    our_run,
+    preserved,
+    reference,
+    reference_run,
+)
 
 TOLERANCE = 2e-5
-REFERENCES: dict[str, Any] = {
-    "ddim": DDIMScheduler,
-    "euler": EulerDiscreteScheduler,
-    "euler_ancestral": EulerAncestralDiscreteScheduler,
-    "heun": HeunDiscreteScheduler,
-    "dpmpp_2m": DPMSolverMultistepScheduler,
-}
-VARIANCE_PRESERVING = ("ddim", "dpmpp_2m")  # the form of x in these two of the five classes
-STABLE_DIFFUSION: dict[str, Any] = {
-    "num_train_timesteps": 1000,
-    "beta_schedule": "scaled_linear",
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "steps_offset": 1,
-    "set_alpha_to_one": False,
-    "clip_sample": False,
-}
-Model = Callable[[Tensor, Tensor], Tensor]
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-
-
-def reference(sampler: str, config: dict[str, Any]) -> Any:
-    """diffusers' scheduler, given those settings of the config that its class has."""
-    cls = REFERENCES[sampler]
-    known = inspect.signature(cls.__init__).parameters
-    return cls(**{key: value for key, value in config.items() if key in known})
-
-
-def preserved(x: Tensor, sigma: float) -> Tensor:
-    return x / math.sqrt(1 + sigma**2)
-
-
-def reference_run(
-    sampler: str, scheduler: Any, noise: Tensor, model: Model, start: int = 0, seed: int = 0
-) -> list[Tensor]:
-    """Every x after the first, in the variance-preserving form; from step `start` on."""
-    generator = torch.Generator().manual_seed(seed)
-    first = start * scheduler.order
-    preserving = sampler in VARIANCE_PRESERVING
-    if not preserving or start:
-        scheduler.set_begin_index(first)
-    extra = {"generator": generator} if sampler == "euler_ancestral" else {}
-    x = noise if preserving else noise * (1 + scheduler.sigmas[first] ** 2) ** 0.5
-    visited = []
-    for i, t in enumerate(scheduler.timesteps[first:], start=first):
-        told = t.float()
-        if sampler == "dpmpp_2m" and scheduler.config.use_karras_sigmas:
-            # This class alone rounds the timestep between two trained ones; ours never does.
-            logs = torch.log((1 - scheduler.alphas_cumprod) / scheduler.alphas_cumprod) / 2
-            told = torch.tensor(scheduler._sigma_to_t(scheduler.sigmas[i].numpy(), logs.numpy()))
-        output = model(scheduler.scale_model_input(x, t), told.expand(len(x)))
-        x = scheduler.step(output, t, x, **extra).prev_sample
-        if preserving:
-            visited.append(x)
-        else:
-            visited.append(preserved(x, scheduler.sigmas[i + 1].item()))
-    return visited
-
-
-def assert_close(ours: list[tuple[Tensor, float]], theirs: list[Tensor], tolerance: float) -> None:
-    assert len(ours) - 1 == len(theirs)
-    for i, ((x, sigma), expected) in enumerate(zip(ours[1:], theirs, strict=True)):
-        error = (preserved(x, sigma) - expected).abs().max() / expected.abs().max()
-        assert error < tolerance, f"step {i + 1} of {len(theirs)}, sigma {sigma:.4g}"
-
-
-def our_run(
-    run: Any,
-    sampler: str,
-    schedule: NoiseSchedule,
-    sigmas: Tensor,
-    noise: Tensor,
-    model: Model,
-    seed: int = 0,
-) -> list[tuple[Tensor, float]]:
-    def denoise(x: Tensor, sigma: float) -> Tensor:
-        levels = torch.full((len(x),), sigma, dtype=torch.float64)
-        output = model(scale_input(x, levels), schedule.timestep(levels))
-        return to_x0(output, x, levels, schedule.prediction_type)
-
-    generator = torch.Generator().manual_seed(seed)
-    return run(sampler, initial(noise, sigmas), sigmas, denoise, generator)
+pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 
 
 @pytest.fixture
@@ -113,18 +37,35 @@ def noise() -> Tensor:
     return torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(7))
 
 
+# Those with no class, and where they are tested instead.
+WITHOUT_REFERENCE = {
+    "dpmpp_2s_ancestral": "step by step in test_sampler_steps.py",
+    **(
+        {} if SCIPY else {"lms": "by its integrals in test_sampler_steps.py; the class needs scipy"}
+    ),
+}
+
+
+def test_every_sampler_has_a_reference() -> None:
+    assert REFERENCES.keys() | WITHOUT_REFERENCE.keys() == SAMPLERS.keys()
+    assert not REFERENCES.keys() & WITHOUT_REFERENCE.keys()
+
+
+# DDIM's and PNDM's classes take their next timestep to be t - 1000 // n, which linspace does not
+# give. For DDIM that case is held to the paper's equation instead, below.
 CASES = [
-    (sampler, spacing)
+    (sampler, spacing, prediction)
     for sampler in REFERENCES
     for spacing in ("leading", "linspace", "trailing", None)
-    # This class takes its next timestep to be t - 1000 // n, which linspace does not give. That
-    # case is held to the paper's equation instead, below.
-    if (sampler, spacing) != ("ddim", "linspace")
+    for prediction in ("epsilon", "v_prediction")
+    if (sampler, spacing) not in (("ddim", "linspace"), ("plms", "linspace"))
+    # PNDM's class combines a v model's outputs of several timesteps as they are; the paper, and
+    # ours, what they say of epsilon.
+    if (sampler, prediction) != ("plms", "v_prediction")
 ]
 
 
-@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-@pytest.mark.parametrize(("sampler", "spacing"), CASES)
+@pytest.mark.parametrize(("sampler", "spacing", "prediction"), CASES)
 def test_runs_equal_the_reference(
     sampler: str, spacing: str | None, prediction: str, run: Any, fake_model: Model, noise: Tensor
 ) -> None:
@@ -144,7 +85,8 @@ def test_runs_equal_the_reference(
 
 
 @pytest.mark.parametrize("betas", ["linear", "squaredcos_cap_v2"])
-@pytest.mark.parametrize("sampler", list(REFERENCES))
+# TCD counts in Stable Diffusion's timesteps whatever the betas, see there.
+@pytest.mark.parametrize("sampler", [name for name in REFERENCES if name != "tcd"])
 def test_runs_on_other_betas_equal_the_reference(
     sampler: str, betas: str, run: Any, fake_model: Model, noise: Tensor
 ) -> None:
@@ -153,7 +95,7 @@ def test_runs_on_other_betas_equal_the_reference(
     config = {
         **STABLE_DIFFUSION,
         "beta_schedule": betas,
-        "prediction_type": "v_prediction",
+        "prediction_type": "epsilon" if sampler == "plms" else "v_prediction",
         "timestep_spacing": "leading",
     }
     scheduler = reference(sampler, config)
@@ -167,17 +109,28 @@ def test_runs_on_other_betas_equal_the_reference(
     )
 
 
+SCHEDULED = [
+    (sampler, name)
+    for sampler in REFERENCES
+    for name in ("karras", "exponential", *(("beta",) if SCIPY else ()))
+    if f"use_{name}_sigmas" in inspect.signature(REFERENCES[sampler].cls).parameters
+    # These round the timesteps of Karras's levels, and of those alone.
+    if name != "karras" or sampler not in ("dpm2", "dpm2_ancestral")
+]
+
+
 @pytest.mark.parametrize("spacing", ["leading", "linspace", "trailing"])
-@pytest.mark.parametrize("sampler", ["euler", "heun", "dpmpp_2m"])
-def test_karras_runs_equal_the_reference(
-    sampler: str, spacing: str, run: Any, fake_model: Model, noise: Tensor
+@pytest.mark.parametrize(("sampler", "name"), SCHEDULED)
+def test_runs_on_other_schedules_equal_the_reference(
+    sampler: str, name: str, spacing: str, run: Any, fake_model: Model, noise: Tensor
 ) -> None:
-    config = {**STABLE_DIFFUSION, "timestep_spacing": spacing, "use_karras_sigmas": True}
+    config = {**STABLE_DIFFUSION, "timestep_spacing": spacing, f"use_{name}_sigmas": True}
     scheduler = reference(sampler, config)
     schedule = NoiseSchedule.from_config(config)
-    for steps in (1, 10, 25):
+    # In one step the class of DEIS goes nowhere: its last level is a copy of the only one.
+    for steps in (2 if sampler == "deis" else 1, 10, 25):
         scheduler.set_timesteps(steps)
-        sigmas = schedule.sigmas(steps, "karras", grid=SAMPLERS[sampler].grid)
+        sigmas = schedule.sigmas(steps, name, grid=SAMPLERS[sampler].grid)
         assert_close(
             our_run(run, sampler, schedule, sigmas, noise, fake_model),
             reference_run(sampler, scheduler, noise, fake_model),
@@ -185,8 +138,20 @@ def test_karras_runs_equal_the_reference(
         )
 
 
-@pytest.mark.parametrize("strength", [0.3, 0.75, 1.0])
-@pytest.mark.parametrize("sampler", list(REFERENCES))
+STARTS = [
+    (sampler, strength)
+    for sampler in REFERENCES
+    for strength in (0.3, 0.75, 1.0)
+    # PNDM's class counts evaluations from the run's first, and that of LMS takes weights for a
+    # history it has not: neither can begin later.
+    if sampler not in ("plms", "lms")
+    # Six steps of twenty. To a sampler that is a run of six, which ends in lower orders; the
+    # classes go by the twenty.
+    if (sampler, strength) not in (("dpmpp_3m_sde", 0.3), ("deis", 0.3))
+]
+
+
+@pytest.mark.parametrize(("sampler", "strength"), STARTS)
 def test_runs_from_a_picture_equal_the_reference(
     sampler: str, strength: float, run: Any, fake_model: Model, noise: Tensor
 ) -> None:
@@ -197,7 +162,7 @@ def test_runs_from_a_picture_equal_the_reference(
     schedule = NoiseSchedule.from_config(config)
     sigmas = truncated(schedule.sigmas(20, grid=SAMPLERS[sampler].grid), strength)
     start = 20 - int(20 * strength)
-    if sampler == "ddim":  # has no begin index: it goes by the timestep alone
+    if not REFERENCES[sampler].begins:
         scheduler.timesteps, start = scheduler.timesteps[start:], 0
     assert_close(
         our_run(run, sampler, schedule, sigmas, noise, fake_model),
@@ -207,7 +172,20 @@ def test_runs_from_a_picture_equal_the_reference(
 
 
 @pytest.mark.parametrize("steps", [1, 4, 20])
-@pytest.mark.parametrize("sampler", ["ddim", "euler", "euler_ancestral", "dpmpp_2m"])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        "ddpm",
+        "ddim",
+        "euler",
+        "euler_ancestral",
+        "dpmpp_2m",
+        "dpmpp_2m_sde",
+        "dpmpp_3m_sde",
+        "unipc",
+        "lcm",
+    ],
+)
 def test_zero_terminal_snr_runs_equal_the_reference(
     sampler: str, steps: int, run: Any, fake_model: Model, noise: Tensor
 ) -> None:
@@ -218,8 +196,8 @@ def test_zero_terminal_snr_runs_equal_the_reference(
         "prediction_type": "v_prediction",
     }
     scheduler = reference(sampler, config)
-    if sampler == "ddim":
-        # This class stays at 0 where the three others put 2^-24; the difference is 2^-12 of x.
+    if sampler in ("ddpm", "ddim", "lcm"):
+        # These stay at 0 where the other classes put 2^-24; the difference is 2^-12 of x.
         scheduler.alphas_cumprod[-1] = 2**-24
     schedule = NoiseSchedule.from_config(config)
     scheduler.set_timesteps(steps)
@@ -284,7 +262,7 @@ def test_ddim_equals_equation_12_of_its_paper(
 
 
 @pytest.mark.parametrize("steps", [1, 5, 20])
-@pytest.mark.parametrize("name", ["uniform", "karras"])
+@pytest.mark.parametrize("name", list(SCHEDULES))
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
 def test_float32_is_enough_from_zero_terminal_snr(
     sampler: str, name: str, steps: int, run: Any, fake_model: Model, noise: Tensor
@@ -319,10 +297,33 @@ def test_evaluations_per_step(sampler: str, run: Any) -> None:
     sigmas = NoiseSchedule.from_config(STABLE_DIFFUSION).sigmas(6)
     visited = run(sampler, torch.zeros(1), sigmas, lambda x, sigma: x, torch.Generator())
     per_step = SAMPLERS[sampler].evaluations_per_step
-    assert len(visited) - 1 == 6 * per_step - (per_step - 1)  # the step to 0 takes one
+    expected = 6 * per_step - (per_step - 1)  # the step to 0 takes one
+    if sampler == "plms":
+        expected += 1  # its first step takes two
+    assert len(visited) - 1 == expected
 
 
-def test_only_the_ancestral_sampler_draws_noise_and_from_the_generator_given(
+@pytest.mark.parametrize("name", ["uniform", "karras"])
+@pytest.mark.parametrize("snr", [False, True])
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_progress_shows_in_the_sigmas_asked_about(
+    sampler: str, snr: bool, name: str, run: Any
+) -> None:
+    """Within a step they lie between its levels or are the next: the levels strictly above are
+    the steps done, one more at a time.
+    """
+    schedule = NoiseSchedule.from_config({**STABLE_DIFFUSION, "rescale_betas_zero_snr": snr})
+    sigmas = schedule.sigmas(9, name, spacing="trailing", grid=SAMPLERS[sampler].grid)
+    visited = run(sampler, torch.zeros(1), sigmas, lambda x, sigma: x / 2, torch.Generator())
+    done = [int((sigmas[:-1] > sigma).sum()) for _, sigma in visited[:-1]]
+    assert done[0] == 0 and done[-1] == 8
+    assert {later - earlier for earlier, later in pairwise(done)} <= {0, 1}
+
+
+DRAWING = {name for name, entry in REFERENCES.items() if entry.draws} | {"dpmpp_2s_ancestral"}
+
+
+def test_noise_is_drawn_where_it_should_and_from_the_generator_given(
     run: Any, noise: Tensor
 ) -> None:
     sigmas = NoiseSchedule.from_config(STABLE_DIFFUSION).sigmas(6)
@@ -334,5 +335,5 @@ def test_only_the_ancestral_sampler_draws_noise_and_from_the_generator_given(
     before = torch.get_rng_state()
     for sampler in SAMPLERS:
         assert torch.equal(final(sampler, 1), final(sampler, 1))
-        assert torch.equal(final(sampler, 1), final(sampler, 2)) == (sampler != "euler_ancestral")
+        assert torch.equal(final(sampler, 1), final(sampler, 2)) == (sampler not in DRAWING)
     assert torch.equal(torch.get_rng_state(), before)

@@ -10,9 +10,10 @@ import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
 from diffusers.schedulers.scheduling_euler_discrete import EulerDiscreteScheduler
+from diffusers.schedulers.scheduling_lcm import LCMScheduler
 
 from ldm.diffusion.samplers import SAMPLERS
-from ldm.diffusion.schedule import RAMPS, SCHEDULES, NoiseSchedule, Spacing, truncated
+from ldm.diffusion.schedule import NoiseSchedule, Spacing, truncated
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
@@ -120,15 +121,14 @@ def test_timesteps_equal_the_reference(sampler: str, spacing: Spacing, offset: i
 
 @pytest.mark.parametrize("spacing", SPACINGS)
 @pytest.mark.parametrize("snr", [False, True])
-@pytest.mark.parametrize("name", list(SCHEDULES))
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m"])
-def test_sigmas_equal_the_reference(sampler: str, name: str, snr: bool, spacing: Spacing) -> None:
+def test_sigmas_equal_the_reference(sampler: str, snr: bool, spacing: Spacing) -> None:
     settings = {"rescale_betas_zero_snr": snr, "timestep_spacing": spacing, "steps_offset": 1}
-    scheduler = CLASSES[sampler](**STABLE_DIFFUSION, **settings, use_karras_sigmas=name == "karras")
+    scheduler = CLASSES[sampler](**STABLE_DIFFUSION, **settings)
     schedule = schedule_of(**settings)
     for steps in (1, 2, 7, 20, 50, 150):
         scheduler.set_timesteps(steps)
-        found = schedule.sigmas(steps, name, grid=SAMPLERS[sampler].grid)
+        found = schedule.sigmas(steps, grid=SAMPLERS[sampler].grid)
         assert found.dtype == torch.float64
         assert (found.diff() < 0).all()
         # 5e-4: near the terminal level the reference rescales in float32, and takes the
@@ -136,26 +136,40 @@ def test_sigmas_equal_the_reference(sampler: str, name: str, snr: bool, spacing:
         np.testing.assert_allclose(found, scheduler.sigmas, rtol=5e-4 if snr else 2e-5)
 
 
-def test_karras_schedule() -> None:
-    """Eq. 5 of 2206.00364, at the value of sigma_max and sigma_min its authors use."""
-    found = RAMPS["karras"](80.0, 0.002, 18)
-    root_max, root_min = 80 ** (1 / 7), 0.002 ** (1 / 7)
-    expected = [(root_max + i / 17 * (root_min - root_max)) ** 7 for i in range(18)]
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+@pytest.mark.parametrize("settings", [{}, {"original_inference_steps": 100}])
+@pytest.mark.parametrize("sampler", ["lcm", "tcd"])
+def test_distilled_timesteps_equal_the_reference(sampler: str, settings: dict[str, Any]) -> None:
+    """Whatever the spacing; and no more steps than the model was distilled from."""
+    scheduler = LCMScheduler(**STABLE_DIFFUSION, **settings)
+    most = settings.get("original_inference_steps", 50)
+    for spacing in SPACINGS:
+        schedule = schedule_of(**settings, timestep_spacing=spacing)
+        for steps in range(1, most + 1):
+            scheduler.set_timesteps(steps)
+            sigmas = schedule.sigmas(steps, grid=SAMPLERS[sampler].grid)
+            assert torch.equal(schedule.timestep(sigmas[:-1]), scheduler.timesteps.float())
+        with pytest.raises(ValueError, match=f"num_inference_steps: got .*, allowed: 1 to {most}"):
+            schedule.sigmas(most + 1, grid=SAMPLERS[sampler].grid)
 
 
 def test_the_last_level() -> None:
-    """set_alpha_to_one speaks to DDIM and final_sigmas_type to the others, as in diffusers."""
+    """set_alpha_to_one speaks to DDIM and PNDM, final_sigmas_type to most others, and DDPM, DEIS,
+    LCM and TCD are as their classes in diffusers are.
+    """
     first = schedule_of().trained_sigmas[0].item()
 
     def last(sampler: str, **settings: Any) -> float:
         return schedule_of(**settings).sigmas(10, grid=SAMPLERS[sampler].grid)[-1].item()
 
-    assert last("ddim") == last("euler") == 0
-    assert last("ddim", set_alpha_to_one=False) == first
+    assert last("ddim") == last("euler") == last("plms") == 0
+    assert last("ddim", set_alpha_to_one=False) == last("plms", set_alpha_to_one=False) == first
+    assert last("plms", _class_name="PNDMScheduler") == first
     assert last("euler", set_alpha_to_one=False) == 0
     assert last("ddim", final_sigmas_type="sigma_min") == 0
     assert last("dpmpp_2m", final_sigmas_type="sigma_min") == first
+    for settings in ({}, {"set_alpha_to_one": False, "final_sigmas_type": "sigma_min"}):
+        assert last("ddpm", **settings) == last("lcm", **settings) == 0
+        assert last("deis", **settings) == last("tcd", **settings) == first
 
 
 def test_spacing_comes_from_the_call_then_the_checkpoint_then_the_sampler() -> None:
@@ -251,6 +265,7 @@ def test_unknown_names_are_refused() -> None:
         ({"beta_end": math.nan}, "beta_end: got nan, allowed: 0 to 1"),
         ({"beta_end": 1.0}, "alphas_cumprod: got .* allowed: descending between 1 and 0"),
         ({"beta_start": 0, "beta_end": 0}, "alphas_cumprod: got 1 to 1, allowed: descending"),
+        ({"original_inference_steps": 0}, "original_inference_steps: got 0, allowed: 1 to 1000"),
         ({"steps_offset": 1000}, "steps_offset: got 1000, allowed: 0 to 999"),
         ({"steps_offset": True}, "steps_offset: got True, allowed: 0 to 999"),
         ({"trained_betas": "many"}, "trained_betas: got 'many', allowed: a list of numbers"),

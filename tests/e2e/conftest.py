@@ -17,10 +17,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 
 WIDE = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
+ANSWER_MS = 15_000  # for all that needs no run; it takes a tenth of a second on a free machine
 START_SECONDS = 180  # a slow disk reads torch and the weights for a while
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
@@ -76,6 +77,7 @@ def app_url(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 def browser() -> Iterator[Browser]:
     """Debian's Chromium where there is one, else the browser that Playwright brought."""
     own = shutil.which("chromium") or shutil.which("chromium-browser")
+    expect.set_options(timeout=ANSWER_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=own, args=ARGUMENTS)
         yield browser
@@ -123,6 +125,7 @@ def open_page(visits: Callable[[int, bool], Visit], app_url: str) -> Iterator[Op
 
     def open_one(visitor: int = 0, phone: bool = False) -> Page:
         visit = visits(visitor, phone)
+        visit.page.goto("about:blank")  # what the test before left running ends here
         visit.errors.clear()
         visit.page.set_viewport_size(PHONE if phone else WIDE)
         visit.page.goto(app_url)
