@@ -24,7 +24,7 @@ from ldm.recipe import LIMITS, Recipe, RecipeError
 
 if TYPE_CHECKING:
     from ldm.checkpoints.load import Defaults
-    from ldm.pipeline import Event, Result
+    from ldm.events import Event, Result
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 MODEL_CHOOSES = ("num_inference_steps", "guidance_scale", "sampler", "schedule")
@@ -81,7 +81,7 @@ def watch(events: Iterable["Event"], quiet: bool) -> "Result":
     """Follow a run on a progress bar to its result."""
     from tqdm import tqdm
 
-    from ldm.pipeline import Progress, Result
+    from ldm.events import Progress, Result
 
     # The delay keeps an empty bar from standing above the error of a run that cannot begin.
     with tqdm(unit="step", file=sys.stderr, disable=quiet, delay=1e-3) as bar:

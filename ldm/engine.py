@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,17 +20,8 @@ import torch
 from PIL import Image
 
 from ldm.checkpoints.load import Checkpoint, CheckpointError, Defaults, load, read_defaults
-from ldm.pipeline import (
-    PREVIEW_EVERY,
-    Event,
-    Queued,
-    Request,
-    Result,
-    Row,
-    advance,
-    check,
-    check_pictures,
-)
+from ldm.events import Event, Queued, Result
+from ldm.pipeline import PREVIEW_EVERY, Request, Row, advance, check, check_pictures
 from ldm.recipe import Recipe, RecipeError
 
 MODELS = Path(__file__).parent.parent / "assets" / "models"
@@ -191,7 +182,7 @@ class Engine:
         init_image: Image.Image | None = None,
         mask: Image.Image | None = None,
         visitor: str = "",
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """As `run`, for async code. Errors are raised by the first read; `aclose` cancels."""
         loop = asyncio.get_running_loop()
         inbox: asyncio.Queue[Event | Exception] = asyncio.Queue()

@@ -23,6 +23,7 @@ from ldm.diffusion.denoiser import scale_input, to_x0
 from ldm.diffusion.guidance import combine
 from ldm.diffusion.samplers import SAMPLERS, Steps, initial
 from ldm.diffusion.schedule import SCHEDULES, truncated
+from ldm.events import Event, Picture, Preview, Progress, Result
 from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.models.prompt import PromptError
 from ldm.models.text_encoder import encode_prompts
@@ -30,60 +31,6 @@ from ldm.preview import approximate
 from ldm.recipe import Recipe, RecipeError
 
 PREVIEW_EVERY = 4  # steps; 0 for none
-
-
-# --- events ---
-
-
-@dataclass(frozen=True)
-class Queued:
-    """Waiting: how many requests stand before this one, and for how many seconds, where known."""
-
-    position: int
-    seconds: float | None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """`step` of `steps` denoising steps are done, for every picture of the request."""
-
-    step: int
-    steps: int
-    seconds_left: float | None
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What each picture looks like now: the model's present guess at the clean picture."""
-
-    images: tuple[Image.Image, ...]
-    step: int
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One finished picture. `png` holds it as a file, with its recipe in the text.
-
-    recipe draws this picture alone. For inpainting, `mask` is the feathered mask as used and
-    `changed_outside` the number of pixels beyond it that differ from the original, as counted.
-    """
-
-    image: Image.Image
-    png: bytes
-    recipe: Recipe
-    changed_outside: int | None = None
-    mask: Image.Image | None = None
-
-
-@dataclass(frozen=True)
-class Result:
-    """The end of a request that was not stopped. seconds: from its first step's start."""
-
-    pictures: tuple[Picture, ...]
-    seconds: float
-
-
-Event = Queued | Progress | Preview | Result
 
 
 class DrawingError(RuntimeError):
@@ -106,6 +53,9 @@ def check(recipe: Recipe, checkpoint: Checkpoint, max_pixels: int) -> None:
         side = int(max_pixels**0.5) // factor * factor
         size = f"{recipe.width} x {recipe.height}"
         raise RecipeError("width", size, f"at most {max_pixels} pixels, such as {side} x {side}")
+    layers = checkpoint.text_encoder.layers
+    if recipe.clip_skip >= layers:
+        raise RecipeError("clip_skip", recipe.clip_skip, f"0 to {layers - 1} with this model")
     for field in ("prompt", "negative_prompt"):
         try:
             checkpoint.text_encoder.chunks(getattr(recipe, field))
@@ -204,7 +154,7 @@ def prepare(
     guided = recipe.guidance_scale != 1
     # Unused, a long negative prompt must not lengthen the prompt's states either.
     captions = [recipe.prompt, recipe.negative_prompt if guided else ""]
-    states = encode_prompts(checkpoint.text_encoder, captions)
+    states = encode_prompts(checkpoint.text_encoder, captions, recipe.clip_skip)
     sampler = SAMPLERS[recipe.sampler]
     sigmas = checkpoint.noise_schedule.sigmas(
         recipe.num_inference_steps, recipe.schedule, grid=sampler.grid

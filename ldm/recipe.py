@@ -39,6 +39,7 @@ LIMITS: dict[str, Range] = {
     "num_inference_steps": Range(1, 150, 1),
     "guidance_scale": Range(0.0, 30.0, 0.1),  # 1 switches guidance off
     "guidance_rescale": Range(0.0, 1.0, 0.05),
+    "clip_skip": Range(0, 11, 1),  # what the model has layers for is its own affair
     "seed": Range(0, 2**32 - 1, 1),
     "width": Range(64, 2048, 8),  # which multiples work is the model's affair
     "height": Range(64, 2048, 8),
@@ -150,6 +151,7 @@ class Recipe:
     num_inference_steps: int
     guidance_scale: float  # 1 is off
     guidance_rescale: float = 0.0
+    clip_skip: int = 0  # last layers of the text model to leave out; elsewhere often counted from 1
     seed: int = 0  # of the first picture; picture i of the request has seed + i
     width: int  # pixels
     height: int  # pixels

@@ -15,7 +15,8 @@ from PIL import Image
 from ldm import engine as engine_module
 from ldm.checkpoints.load import CheckpointError
 from ldm.engine import Engine, EngineBusy, EngineClosed, find_models
-from ldm.pipeline import Event, Preview, Progress, Queued, Result, Row, advance
+from ldm.events import Event, Preview, Progress, Queued, Result
+from ldm.pipeline import Row, advance
 from ldm.recipe import Recipe, RecipeError
 
 SIZE = 64
@@ -190,7 +191,7 @@ def test_async_cancel_frees_the_engine(engine: Engine) -> None:
         async for event in stream:
             if isinstance(event, Progress):
                 break
-        await stream.aclose()  # type: ignore[attr-defined]
+        await stream.aclose()
         await asyncio.sleep(0)
 
     asyncio.run(start_and_leave())

@@ -17,17 +17,8 @@ from PIL import Image, ImageDraw
 from ldm import imaging
 from ldm.checkpoints.load import Checkpoint, load
 from ldm.diffusion.samplers import SAMPLERS
-from ldm.pipeline import (
-    Preview,
-    Progress,
-    Request,
-    Result,
-    advance,
-    check,
-    check_pictures,
-    prepare,
-    run,
-)
+from ldm.events import Preview, Progress, Result
+from ldm.pipeline import Request, advance, check, check_pictures, prepare, run
 from ldm.recipe import Recipe, RecipeError
 
 # diffusers' schedulers hand torch's tensors to numpy.

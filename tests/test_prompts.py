@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from ldm.checkpoints.load import Checkpoint, load
-from ldm.pipeline import Result, check, prepare, run
+from ldm.events import Result
+from ldm.models.text_encoder import encode_prompts
+from ldm.pipeline import check, prepare, run
 from ldm.recipe import Recipe, RecipeError
 
 RECIPE = Recipe(
@@ -80,6 +82,15 @@ def test_what_cannot_be_encoded_names_the_field(
     with pytest.raises(RecipeError) as caught:
         check(replace(RECIPE, **{field: caption}), checkpoint, max_pixels=512 * 512)
     assert str(caught.value).startswith(f"{field}: {message}")
+
+
+def test_clip_skip_reaches_the_states(checkpoint: Checkpoint) -> None:
+    (row,) = prepare(checkpoint, replace(RECIPE, clip_skip=1), None, None)
+    wanted = encode_prompts(checkpoint.text_encoder, ["a lake", ""], 1)
+    assert torch.equal(row.conditional, wanted[:1])
+    assert not torch.equal(wanted, checkpoint.text_encoder.encode(["a lake", ""]))
+    with pytest.raises(RecipeError, match="clip_skip: got 2, allowed: 0 to 1 with this model"):
+        check(replace(RECIPE, clip_skip=2), checkpoint, max_pixels=512 * 512)
 
 
 @torch.no_grad()

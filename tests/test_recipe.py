@@ -13,7 +13,15 @@ from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, TASKS, Recipe, RecipeError
 
 REQUIRED = {"num_inference_steps": 20, "guidance_scale": 5.0, "width": 256, "height": 192}
 DIGEST = "0123456789abcdef" * 4
-WHOLE = ("num_inference_steps", "seed", "width", "height", "num_images", "mask_feather")
+WHOLE = (
+    "num_inference_steps",
+    "clip_skip",
+    "seed",
+    "width",
+    "height",
+    "num_images",
+    "mask_feather",
+)
 FRACTIONS = ("guidance_scale", "guidance_rescale", "strength")
 
 
@@ -30,6 +38,7 @@ FULL = make(
     schedule="karras",
     guidance_scale=7.25,
     guidance_rescale=0.7,
+    clip_skip=2,
     seed=2**32 - 1,
     num_images=8,
     strength=0.3,
@@ -54,6 +63,7 @@ def test_the_limits_are_those_promised_to_the_page():
         "num_images": (1, 8),
         "width": (64, 2048),
         "height": (64, 2048),
+        "clip_skip": (0, 11),
         "seed": (0, 2**32 - 1),
         "mask_feather": (0, 64),
     }

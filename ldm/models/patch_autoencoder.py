@@ -43,7 +43,7 @@ class PatchAutoencoderConfig:
             raise ValueError(
                 f"vae/config.json: got unknown keys {unknown}, allowed: {sorted(known)}"
             )
-        values = {
+        values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in config.items()
             if key in known

@@ -19,8 +19,9 @@ from gradio.utils import get_upload_folder, is_in_or_equal
 
 from ldm.checkpoints.load import CheckpointError
 from ldm.engine import Engine, EngineBusy, EngineClosed
+from ldm.events import Result
 from ldm.imaging import ImageError, open_image, open_mask
-from ldm.pipeline import DrawingError, Result
+from ldm.pipeline import DrawingError
 from ldm.recipe import LIMITS, Recipe, RecipeError
 from ldm.ui.handlers import Request
 from ldm.ui.stage import file_name

@@ -16,8 +16,9 @@ from PIL import Image
 
 from ldm.checkpoints.load import CheckpointError
 from ldm.engine import Engine, EngineBusy, EngineClosed
+from ldm.events import Event, Preview, Progress, Queued, Result
 from ldm.imaging import ImageError
-from ldm.pipeline import DrawingError, Event, Preview, Progress, Queued, Result
+from ldm.pipeline import DrawingError
 from ldm.recipe import Recipe, RecipeError
 from ldm.ui import texts
 from ldm.ui.form import Form, Updates, Values, plain_words

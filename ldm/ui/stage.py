@@ -15,8 +15,8 @@ import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 from PIL import Image
 
+from ldm.events import Picture
 from ldm.imaging import encode_jpeg
-from ldm.pipeline import Picture
 from ldm.recipe import Recipe
 from ldm.ui import texts
 

@@ -127,6 +127,7 @@ FIELDS = {
     "num_inference_steps": STEPS,
     "guidance_scale": GUIDANCE,
     "guidance_rescale": GUIDANCE_RESCALE,
+    "clip_skip": "CLIP skip",
     "sampler": SAMPLER,
     "schedule": SCHEDULE,
     "seed": SEED,

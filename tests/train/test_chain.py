@@ -10,12 +10,13 @@ import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from ldm.checkpoints.load import load
+from ldm.events import Result
 from ldm.models.patch_autoencoder import (
     PatchAutoencoder,
     PatchAutoencoderConfig,
     start_from_principal_patches,
 )
-from ldm.pipeline import Result, run
+from ldm.pipeline import run
 from ldm.recipe import Recipe
 
 

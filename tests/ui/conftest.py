@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from ldm.checkpoints.load import Defaults
+from ldm.events import Event, Picture, Preview, Progress, Queued, Result
 from ldm.imaging import encode_png
-from ldm.pipeline import Event, Picture, Preview, Progress, Queued, Result
 from ldm.recipe import Recipe
 
 DEFAULTS = Defaults(

@@ -43,6 +43,6 @@ def test_what_is_missing_is_said() -> None:
 def test_the_view_counts_what_will_be_repainted_after_the_crop() -> None:
     picture = Image.new("RGB", (128, 64), "teal")
     mask = Image.new("L", (128, 64), 0)
-    mask.paste(255, (0, 0, 64, 64))  # the left half; a square crop keeps its right half
+    mask.paste(255, (0, 0, 48, 64))  # a square crop keeps x from 32 to 96
     shown = re.sub(r'src="[^"]*"', "", mask_view(picture, mask, (64, 64), 0))
-    assert "50% of the picture" in shown
+    assert "25% of the picture" in shown

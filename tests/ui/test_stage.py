@@ -9,8 +9,8 @@ import gradio as gr
 import pytest
 from PIL import Image
 
+from ldm.events import Picture
 from ldm.imaging import encode_png
-from ldm.pipeline import Picture
 from ldm.recipe import Recipe
 from ldm.ui import stage
 
