@@ -19,7 +19,12 @@ os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip tests marked `gpu` where there is neither cuda nor mps."""
+    """Browser tests last; skip tests marked `gpu` where there is neither cuda nor mps.
+
+    Playwright's synchronous interface keeps an event loop running in this thread from its first
+    use to the end, and no test after it could run another.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:
         return

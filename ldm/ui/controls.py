@@ -225,7 +225,9 @@ def build_settings(tab: str, engine: Engine) -> Choices:
             schedule: new.schedule,
         }
 
-    model.change(
+    # Not `change`: that fires as well when the folded settings are first opened, and would take
+    # back what the visitor has just typed.
+    model.input(
         take_defaults,
         model,
         [size.preset, steps, guidance, sampler, schedule],
