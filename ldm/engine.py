@@ -133,10 +133,6 @@ class Engine:
                 self._loaded[model] = load(folder, self.device, self.dtype)
             return self._loaded[model]
 
-    def size_multiple(self, model: str) -> int:
-        """Width and height must be multiples of this many pixels."""
-        return self.checkpoint(model).vae.factor
-
     def max_pixels(self, model: str) -> int:
         """Width times height may be this much on this machine."""
         return self._max_pixels or MAX_PIXELS.get(

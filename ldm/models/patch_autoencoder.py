@@ -58,6 +58,11 @@ class PatchAutoencoderConfig:
         return made
 
 
+def start_at_zero(convolution: nn.Conv2d) -> None:
+    for parameter in convolution.parameters():
+        nn.init.zeros_(parameter)
+
+
 class ResidualBlock(nn.Module):
     """x + conv(silu(conv(silu(x)))), the last convolution starting at zero.
 
@@ -69,8 +74,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-        nn.init.zeros_(self.conv2.weight)
-        nn.init.zeros_(self.conv2.bias)  # type: ignore[arg-type]
+        start_at_zero(self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.silu(self.conv1(F.silu(x))))
@@ -127,8 +131,7 @@ class PatchAutoencoder(nn.Module):
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         for out in (self.encoder.out, self.decoder.out):
-            nn.init.zeros_(out.weight)
-            nn.init.zeros_(out.bias)  # type: ignore[arg-type]
+            start_at_zero(out)
 
     @property
     def latent_channels(self) -> int:

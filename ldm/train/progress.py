@@ -1,7 +1,7 @@
 """A training run's clock, log and checkpoints: the part every training loop shares.
 
 Each line of `log.csv` is one report: step, seconds of training so far, samples so far, samples per
-second, and the means of what the loop measured since the last line. `plot` draws it.
+second, and the means of what the loop measured since the last line.
 """
 
 import csv
@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from PIL import Image, ImageDraw
 
 from ldm.train.weights import MasterWeights
 
@@ -104,31 +103,3 @@ class Progress:
     def save(self) -> None:
         if self.accelerator.is_main_process:
             self.weights.save(self.state, {"samples": self.samples, "seconds": self.seconds})
-
-
-def plot(log: Path, column: str, out: Path, size: tuple[int, int] = (900, 400)) -> None:
-    """Draw one column of a log.csv over the samples seen, as a PNG."""
-    rows = list(csv.DictReader(log.open()))
-    points = [(float(row["samples"]), float(row[column])) for row in rows if row.get(column)]
-    if len(points) < 2:
-        raise ValueError(f"{log}: got {len(points)} values of {column!r}, allowed: 2 or more")
-    (width, height), margin = size, 50
-    top = sorted(y for _, y in points)[
-        int(len(points) * 0.98)
-    ]  # the first steps would flatten the rest
-    low, last = min(y for _, y in points), points[-1][0]
-    image = Image.new("RGB", size, "white")
-    pen = ImageDraw.Draw(image)
-    line = [
-        (
-            margin + x / last * (width - 2 * margin),
-            height - margin - (min(y, top) - low) / (top - low or 1) * (height - 2 * margin),
-        )
-        for x, y in points
-    ]
-    pen.rectangle((margin, margin, width - margin, height - margin), outline="#bbb")
-    pen.line(line, fill="#2a6fdb", width=2)
-    pen.text(
-        (margin, 15), f"{column}: {low:.4g} to {top:.4g} over {last:,.0f} samples", fill="black"
-    )
-    image.save(out)
