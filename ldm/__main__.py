@@ -24,6 +24,8 @@ from ldm.recipe import LIMITS, Recipe, RecipeError
 
 if TYPE_CHECKING:
     from ldm.checkpoints.load import Defaults
+    from ldm.checkpoints.locate import Place
+    from ldm.engine import Engine
     from ldm.events import Event, Result
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -38,21 +40,26 @@ class Failed(Exception):
     """Nothing was wrong with the request, and yet there is no picture; the text says why."""
 
 
-def choose_model(model: str) -> tuple[str, Path]:
-    """The name and folder of what --model means: a known name, else a folder."""
-    from ldm.engine import find_models
+def choose_model(request: Request) -> "Place":
+    """The model that the request names, fetched if it has to be."""
+    from tqdm import tqdm
 
-    known = find_models()
-    if model in known:
-        return model, known[model]
-    if not os.path.isdir(model):
-        names = ", ".join(known) or "no model is at hand"
-        raise RecipeError("--model", model, f"a model's name ({names}), or the folder of a model")
-    folder = Path(model).resolve()
-    for name, path in find_models([folder]).items():
-        if path.resolve() == folder:
-            return name, path
-    raise RecipeError("--model", model, "the folder of a model, with model_index.json in it")
+    from ldm.checkpoints.hub import Transfer
+    from ldm.checkpoints.locate import Wish, locate
+    from ldm.library import find_models
+
+    with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=request.quiet, delay=1e-3) as bar:
+
+        def show(transfer: Transfer) -> None:
+            bar.total = transfer.total
+            bar.set_description_str(transfer.file, refresh=False)
+            bar.update(transfer.done - bar.n)
+
+        wish = Wish(request.model, request.revision, request.extras.variant)
+        place = locate(wish, find_models(), show)
+    if place.commit and not request.quiet:
+        note(f"{place.name} is taken at commit {place.commit} (--revision keeps to one)")
+    return place
 
 
 def choose_size(defaults: "Defaults", picture: Image.Image | None) -> tuple[int, int]:
@@ -69,11 +76,17 @@ def choose_size(defaults: "Defaults", picture: Image.Image | None) -> tuple[int,
     return min((native, *defaults.sizes), key=distance)
 
 
-def complete(request: Request, model: str, defaults: "Defaults") -> Recipe:
+def complete(request: Request, engine: "Engine", model: str) -> Recipe:
     """The draft with the model's choices for all that was not given."""
+    from ldm.pipeline import upscaled_size
+
+    defaults = engine.defaults(model)
     values = {name: getattr(defaults, name) for name in MODEL_CHOOSES if name not in request.given}
     if "width" not in request.given:
-        values["width"], values["height"] = choose_size(defaults, request.init_image)
+        size = choose_size(defaults, request.init_image)
+        if request.draft.task == "upscale" and request.init_image is not None:
+            size = upscaled_size(engine.family(model), request.init_image)
+        values["width"], values["height"] = size
     return replace(request.draft, model=model, **values)
 
 
@@ -141,15 +154,35 @@ def plain_words() -> Iterator[None]:
         raise Failed(str(error)) from error
 
 
+@contextmanager
+def pictures_by_their_options(request: Request) -> Iterator[None]:
+    """A recipe has one field for the pictures of two options."""
+    try:
+        yield
+    except RecipeError as error:
+        if error.field == "init_image" and request.draft.task == "upscale":
+            raise RecipeError("--upscale", error.got, error.allowed) from error
+        raise
+
+
 def draw(request: Request) -> None:
+    from ldm.checkpoints.memory import SPARING
     from ldm.engine import Engine
 
-    model, folder = choose_model(request.model)
+    place = choose_model(request)
+    model, extras = place.name, replace(request.extras, variant=place.variant)
     no_previews = int(LIMITS["num_inference_steps"].maximum) + 1
     # Leaving the engine, by Ctrl+C too, ends the run within one step.
-    with Engine({model: folder}, preview_every=no_previews) as engine:
-        recipe = complete(request, model, engine.defaults(model))
-        events = engine.run(recipe, request.init_image, request.mask)
+    with Engine(
+        {model: place.path},
+        preview_every=no_previews,
+        extras={model: extras},
+        loras=request.extras.loras,
+        thrift=SPARING if request.low_memory else None,
+    ) as engine:
+        with pictures_by_their_options(request):
+            recipe = complete(request, engine, model)
+            events = engine.run(recipe, request.init_image, request.mask)
         for text in request.notes:
             note(text)
         result = watch(events, request.quiet)
@@ -159,7 +192,11 @@ def draw(request: Request) -> None:
 
 
 def list_models() -> None:
-    from ldm.engine import Engine, find_models
+    """The models at hand, and public ones that a name is enough to fetch."""
+    from ldm.checkpoints.hub_errors import readable
+    from ldm.checkpoints.registry import MODELS
+    from ldm.engine import Engine
+    from ldm.library import find_models
 
     with Engine(find_models()) as engine:
         for name in engine.names():
@@ -167,6 +204,14 @@ def list_models() -> None:
             width, height = defaults.native_size
             steps = f"{defaults.num_inference_steps} steps of {defaults.sampler}"
             print(f"{name}  {defaults.title}, {width}x{height}, {steps}, {defaults.licence}")
+    print("\nto be fetched from the Hub when first named:")
+    for model in MODELS.values():
+        width, height = model.native_size
+        print(
+            f"{model.name}  {model.title}, {width}x{height}, {model.num_inference_steps} steps, "
+            f"{readable(model.download)} to fetch, {readable(model.memory(2))} of memory in 16 "
+            f"bits, {model.licence}"
+        )
 
 
 def run(arguments: Sequence[str] | None) -> None:

@@ -9,7 +9,7 @@ import argparse
 import json
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from PIL import Image
 
 from ldm import __version__
+from ldm.checkpoints.extras import Extras
 from ldm.imaging import ImageError, open_image, open_mask, pixel_digest, read_png_text
 from ldm.recipe import LIMITS, Recipe, RecipeError
 
@@ -37,6 +38,8 @@ OPTIONS = {
     "num_images": "--number",
     "strength": "--strength",
     "mask_feather": "--feather",
+    "noise_level": "--noise-level",
+    "loras": "--lora",
     "init_image": "--init",
     "mask": "--mask",
 }
@@ -55,7 +58,10 @@ class Request:
 
     draft: Recipe  # with stand-ins for what is not in `given`, and not yet the model's name
     given: frozenset[str]  # fields that the options or the PNG decided
-    model: str  # a name or a folder
+    model: str  # a name, a folder, a file or an id of the Hub
+    revision: str | None  # of the Hub's repository
+    low_memory: bool
+    extras: Extras  # what stands beside the model
     init_image: Image.Image | None
     mask: Image.Image | None
     output: Path
@@ -97,7 +103,7 @@ def seed(text: str) -> int | str:
 def make_parser() -> Parser:
     parser = Parser(
         prog="python -m ldm",
-        description="Draw a caption, redraw a sketch, or fill a part of a picture.",
+        description="Draw a caption, redraw a sketch, fill a part of a picture, or enlarge one.",
         epilog="The model chooses what is not given. "
         "Exit codes: 0 drawn, 1 not written, 2 bad input, 130 stopped by Ctrl+C.",
         allow_abbrev=False,
@@ -106,7 +112,12 @@ def make_parser() -> Parser:
     add("prompt", metavar="caption", nargs="?", help="what to draw, in quotes")
     output_help = "file to write or replace; more pictures get -2, -3 ... (default: out.png)"
     add("-o", "--output", type=Path, default=Path("out.png"), metavar="PNG", help=output_help)
-    add("--model", metavar="NAME", help="a model's name (see --list-models) or its folder")
+    model_help = "a model's name (see --list-models), its folder or file, or its id on the Hub"
+    add("--model", metavar="NAME", help=model_help)
+    add("--revision", metavar="REV", help="with an id of the Hub: a branch, tag or commit")
+    memory_help = "spend time to save memory (default: where the model does not fit otherwise)"
+    add("--low-memory", action="store_true", help=memory_help)
+    add("--variant", metavar="NAME", help="of the model's weights, for example fp16")
     add("--negative", dest="negative_prompt", metavar="TEXT", help="what to stay away from")
     for option, field, convert, what in (
         ("--steps", "num_inference_steps", whole_number, "steps from noise to picture"),
@@ -116,6 +127,7 @@ def make_parser() -> Parser:
         ("--number", "num_images", whole_number, "pictures to draw, each with the next seed"),
         ("--strength", "strength", fraction, "with --init: how far to leave the picture"),
         ("--feather", "mask_feather", whole_number, "with --mask: pixels of soft edge outside it"),
+        ("--noise-level", "noise_level", whole_number, "with --upscale: how freely to redraw"),
     ):
         limit = LIMITS[field]
         help_text = f"{what} ({limit.minimum:g} to {limit.maximum:g})"
@@ -126,8 +138,24 @@ def make_parser() -> Parser:
     add("--size", metavar="WxH", help="width and height in pixels, for example 256x256")
     add("--init", metavar="FILE", help="a sketch or photo to redraw")
     add("--mask", dest="mask_file", metavar="FILE", help="with --init: white where to repaint")
+    add("--upscale", metavar="FILE", help="a picture to enlarge, with a model that does that")
     from_help = "draw again what a PNG of this program carries; options given beside it win"
     add("--from", dest="source", metavar="PNG", help=from_help)
+    lora_help = "a LoRA to add, and how much of it (default: 1); may be given again"
+    add("--lora", dest="loras", action="append", metavar="FILE[:WEIGHT]", help=lora_help)
+    embedding_help = "a textual inversion, which captions call by its name; may be given again"
+    add(
+        "--embedding",
+        dest="embeddings",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help=embedding_help,
+    )
+    add("--vae", type=Path, metavar="FILE", help="an autoencoder in place of the model's own")
+    predicts_help = "with a single file that does not say: epsilon or v_prediction"
+    add("--prediction", dest="predicts", metavar="KIND", help=predicts_help)
     add("--list-models", action="store_true", help="print the models at hand and stop")
     add("--quiet", action="store_true", help="no progress bar and no notes")
     add("--version", action="version", version=f"ldm {__version__}")
@@ -175,37 +203,85 @@ def read_source(path: str) -> tuple[dict[str, Any], dict[str, object]]:
 
 
 def open_pictures(
-    init_file: str | None, mask_file: str | None
+    init_file: str | None, mask_file: str | None, small_file: str | None
 ) -> tuple[Image.Image | None, Image.Image | None, tuple[str, ...]]:
-    """The picture of --init, the mask of --mask, and notes on what was done to the picture."""
-    if init_file is None:
-        if mask_file is not None:
-            raise RecipeError("--mask", mask_file, "only together with --init")
+    """The picture of --init or --upscale, the mask of --mask, and notes on what was done to the
+    picture.
+    """
+    if small_file is not None and init_file is not None:
+        raise RecipeError("--upscale", small_file, "without --init")
+    if init_file is None and mask_file is not None:
+        raise RecipeError("--mask", mask_file, "only together with --init")
+    file = init_file if small_file is None else small_file
+    if file is None:
         return None, None, ()
-    opened = open_image(init_file, "--init")
-    notes = tuple(f"{init_file}: {text}" for text in opened.notes)
+    opened = open_image(file, "--init" if small_file is None else "--upscale")
+    notes = tuple(f"{file}: {text}" for text in opened.notes)
     mask = open_mask(mask_file, "--mask", opened.image.size) if mask_file is not None else None
     return opened.image, mask, notes
 
 
 def check_redrawn(source: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
     """Refuse to redraw a picture from other pixels than those it was drawn from."""
+    enlarged = before.get("task") == "upscale"
     for field, noun in (("init_image", "picture"), ("mask", "mask")):
         if not before.get(field):
             continue
         same = f"the {noun} that {source} was drawn with (a PNG does not hold it)"
-        if not after[field]:
-            raise Refused(f"{OPTIONS[field]}: got nothing, allowed: {same}")
+        option = "--upscale" if enlarged else OPTIONS[field]
+        if not after[field] or enlarged != (after["task"] == "upscale"):
+            raise Refused(f"{option}: got nothing, allowed: {same}")
         if after[field] != before[field]:
-            raise Refused(f"{OPTIONS[field]}: got a {noun} with other pixels, allowed: {same}")
+            raise Refused(f"{option}: got a {noun} with other pixels, allowed: {same}")
 
 
 def check_companions(given: Mapping[str, Any]) -> None:
     """An option that the task does not use is a mistake, not something to pass over."""
-    if "strength" in given and given["task"] == "text_to_image":
-        raise RecipeError("--strength", given["strength"], "only together with --init")
-    if "mask_feather" in given and given["task"] != "inpaint":
-        raise RecipeError("--feather", given["mask_feather"], "only together with --mask")
+    for field, needed, tasks in (
+        ("strength", "--init", ("image_to_image", "inpaint")),
+        ("mask_feather", "--mask", ("inpaint",)),
+        ("noise_level", "--upscale", ("upscale",)),
+    ):
+        if field in given and given["task"] not in tasks:
+            raise RecipeError(OPTIONS[field], given[field], f"only together with {needed}")
+
+
+def task_of(options: argparse.Namespace) -> str:
+    if options.upscale is not None:
+        return "upscale"
+    if options.mask_file is not None:
+        return "inpaint"
+    return "image_to_image" if options.init is not None else "text_to_image"
+
+
+def read_lora(text: str) -> tuple[Path, float | None]:
+    """The file and the weight of FILE[:WEIGHT]; a name may have colons of its own."""
+    path, colon, weight = text.rpartition(":")
+    try:
+        return (Path(path), float(weight)) if colon and path else (Path(text), None)
+    except ValueError:
+        return Path(text), None
+
+
+def read_loras(
+    texts: Sequence[str] | None, stored: Mapping[str, Any], source: str
+) -> tuple[dict[str, Path], list[tuple[str, float]]]:
+    """The files of --lora by name, and the recipe's names and weights. A weight that is not given
+    is the one that the picture to be drawn again had, else 1.
+    """
+    before = dict(stored.get("loras", ()))
+    if before and not texts:
+        same = f"the files of {', '.join(before)}, which {source} was drawn with"
+        raise Refused(f"--lora: got nothing, allowed: {same} (a PNG does not hold them)")
+    files: dict[str, Path] = {}
+    pairs: list[tuple[str, float]] = []
+    for text in texts or ():
+        path, weight = read_lora(text)
+        if path.stem in files:
+            raise RecipeError("--lora", path.stem, "each name once")
+        files[path.stem] = path
+        pairs.append((path.stem, before.get(path.stem, 1.0) if weight is None else weight))
+    return files, pairs
 
 
 def read_request(options: argparse.Namespace) -> Request:
@@ -217,20 +293,32 @@ def read_request(options: argparse.Namespace) -> Request:
     model = given.pop("model", stored.pop("model", Recipe.model))
     if options.size is not None:
         given |= read_size(options.size)
-    init_image, mask, notes = open_pictures(options.init, options.mask_file)
-    given["task"] = "inpaint" if mask else "image_to_image" if init_image else "text_to_image"
+    init_image, mask, notes = open_pictures(options.init, options.mask_file, options.upscale)
+    given["task"] = task_of(options)
     given["init_image"] = pixel_digest(init_image) if init_image else ""
     given["mask"] = pixel_digest(mask) if mask else ""
     redrawn = Path(options.source).name if options.source is not None else ""
     check_redrawn(redrawn, stored, given)
     check_companions(given)
+    lora_files, given["loras"] = read_loras(options.loras, stored, redrawn)
     if given["task"] == "text_to_image" and not stored and "prompt" not in given:
-        raise Refused("caption: got nothing, allowed: a caption in quotes, or --from or --init")
+        raise Refused(
+            "caption: got nothing, allowed: a caption in quotes, or --from, --init or --upscale"
+        )
     values = stored | given
     return Request(
         draft=Recipe(**(STAND_INS | values)),
         given=frozenset(values),
         model=model,
+        revision=options.revision,
+        low_memory=options.low_memory,
+        extras=Extras(
+            variant=options.variant,
+            vae=options.vae,
+            predicts=options.predicts,
+            embeddings=tuple(options.embeddings),
+            loras=lora_files,
+        ),
         init_image=init_image,
         mask=mask,
         output=options.output,

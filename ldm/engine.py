@@ -1,9 +1,8 @@
-"""The engine: owns the loaded models and one thread that draws every live request.
+"""The engine: models at hand, and one thread that draws every live request.
 
-Requests that agree on model, latent shape and context length share each U-Net call, whatever their
-steps, samplers, guidance and seeds; a newcomer joins at the next step, and whoever stops leaves at
-once. Callers get a stream of events, from plain Python (`run`) or from async code (`stream`).
-Nothing here knows of pages or HTTP.
+Requests whose rows are of one kind share each U-Net call, whatever their steps, samplers, guidance
+and seeds; a newcomer joins at the next step, and whoever stops leaves at once. Callers get a stream
+of events, from plain Python (`run`) or async code (`stream`). Nothing here knows of pages or HTTP.
 """
 
 import asyncio
@@ -19,13 +18,12 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from ldm.checkpoints.load import Checkpoint, CheckpointError, Defaults, load, read_defaults
+from ldm.checkpoints.extras import Extras
+from ldm.checkpoints.memory import Thrift
 from ldm.events import Event, Queued, Result
-from ldm.pipeline import PREVIEW_EVERY, Request, Row, advance, check, check_pictures
-from ldm.recipe import Recipe, RecipeError
-
-MODELS = Path(__file__).parent.parent / "assets" / "models"
-MAX_PIXELS = {"cpu": 1024 * 1024, "mps": 1536 * 1536, "cuda": 2048 * 2048}
+from ldm.library import Library
+from ldm.pipeline import PREVIEW_EVERY, Request, Row, Watcher, advance, check, check_pictures
+from ldm.recipe import Recipe
 
 
 class EngineBusy(RuntimeError):
@@ -46,13 +44,6 @@ class EngineClosed(RuntimeError):
         super().__init__("the engine has been shut down")
 
 
-def find_models(extra: Sequence[Path] = ()) -> dict[str, Path]:
-    """The model folders that ship in assets/models, and those of `extra`, by folder name."""
-    shipped = sorted(MODELS.iterdir()) if MODELS.is_dir() else []
-    folders = [folder for folder in [*shipped, *extra] if (folder / "model_index.json").is_file()]
-    return {folder.name: folder for folder in folders}
-
-
 @dataclass(eq=False)
 class Ticket:
     """A submitted request. deliver: takes an event, or the error that ended the request; any
@@ -64,16 +55,23 @@ class Ticket:
     mask: Image.Image | None
     visitor: str
     deliver: Callable[[Event | Exception], None]
+    watcher: Watcher | None = None  # of its first picture
     cancelled: threading.Event = field(default_factory=threading.Event)
     request: Request | None = None
     position: int = -1  # as last told
 
 
-class Engine:
-    """Draws recipes on the models it was given, many at once.
+def _needs_merging(tickets: Sequence[Ticket]) -> bool:
+    """Whether other LoRAs must be added to the model's weights before these can be drawn."""
+    request = tickets[0].request
+    return request is not None and request.checkpoint.loras.used != request.recipe.loras
 
-    models: name -> folder; the first is the default. device, dtype: chosen by what the machine has
-    where None. max_rows: pictures drawn together; max_waiting: requests that may wait beside them.
+
+class Engine(Library):
+    """A library of models that draws recipes on them, many at once.
+
+    preview_every: steps from one preview to the next; 0 for none. max_rows: pictures drawn
+    together; max_waiting: requests that may wait beside them. The rest: see `Library`.
     Thread safe. `close` ends it; so does leaving a `with` block.
     """
 
@@ -86,17 +84,12 @@ class Engine:
         max_pixels: int | None = None,
         max_rows: int = 16,
         max_waiting: int = 100,
+        extras: Mapping[str, Extras] | None = None,
+        loras: Mapping[str, Path] | None = None,
+        thrift: Thrift | None = None,
     ) -> None:
-        if not models:
-            raise CheckpointError(
-                "models", "none", f"at least one model folder, such as those in {MODELS}"
-            )
-        self.models = dict(models)
-        self.device, self.dtype = device, dtype
+        super().__init__(models, device, dtype, max_pixels, extras, loras, thrift)
         self.preview_every, self.max_rows, self.max_waiting = preview_every, max_rows, max_waiting
-        self._max_pixels = max_pixels
-        self._loaded: dict[str, Checkpoint] = {}
-        self._load_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
         self._changed = threading.Condition()  # guards what follows
         self._waiting: deque[Ticket] = deque()
         self._active: list[Ticket] = []
@@ -111,34 +104,6 @@ class Engine:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    # --- what there is ---
-
-    def names(self) -> list[str]:
-        return list(self.models)
-
-    def folder(self, model: str) -> Path:
-        if model not in self.models:
-            raise RecipeError("model", model, ", ".join(self.models))
-        return self.models[model]
-
-    def defaults(self, model: str) -> Defaults:
-        """What the model wants by default, read without loading its weights."""
-        return read_defaults(self.folder(model))
-
-    def checkpoint(self, model: str) -> Checkpoint:
-        """The loaded model; the first caller waits for it to load. Raises CheckpointError."""
-        folder = self.folder(model)
-        with self._load_locks[model]:
-            if model not in self._loaded:
-                self._loaded[model] = load(folder, self.device, self.dtype)
-            return self._loaded[model]
-
-    def max_pixels(self, model: str) -> int:
-        """Width times height may be this much on this machine."""
-        return self._max_pixels or MAX_PIXELS.get(
-            self.checkpoint(model).device.type, MAX_PIXELS["cpu"]
-        )
-
     # --- requests ---
 
     def run(
@@ -147,16 +112,18 @@ class Engine:
         init_image: Image.Image | None = None,
         mask: Image.Image | None = None,
         visitor: str = "",
+        watcher: Watcher | None = None,
     ) -> Iterator[Event]:
         """Draw a recipe. Events come as they happen, `Result` last; closing the iterator cancels.
 
         init_image: RGB, mask: L of its size, white where to repaint. visitor: whose request it is.
+        watcher: looks at the first picture's evaluations, in the engine's thread.
         Raises at once: RecipeError, ImageError or CheckpointError for what cannot be drawn,
         EngineBusy when the queue is full. Raises later, in place of `Result`: what went wrong while
         drawing.
         """
         inbox: queue.SimpleQueue[Event | Exception] = queue.SimpleQueue()
-        ticket = self._submit(recipe, init_image, mask, visitor, inbox.put)
+        ticket = self._submit(recipe, init_image, mask, visitor, inbox.put, watcher)
 
         def events() -> Iterator[Event]:
             try:
@@ -178,6 +145,7 @@ class Engine:
         init_image: Image.Image | None = None,
         mask: Image.Image | None = None,
         visitor: str = "",
+        watcher: Watcher | None = None,
     ) -> AsyncGenerator[Event, None]:
         """As `run`, for async code. Errors are raised by the first read; `aclose` cancels."""
         loop = asyncio.get_running_loop()
@@ -188,7 +156,7 @@ class Engine:
                 loop.call_soon_threadsafe(inbox.put_nowait, event)
 
         submitting = asyncio.ensure_future(
-            asyncio.to_thread(self._submit, recipe, init_image, mask, visitor, deliver)
+            asyncio.to_thread(self._submit, recipe, init_image, mask, visitor, deliver, watcher)
         )
         try:
             await asyncio.shield(submitting)
@@ -222,10 +190,11 @@ class Engine:
         mask: Image.Image | None,
         visitor: str,
         deliver: Callable[[Event | Exception], None],
+        watcher: Watcher | None,
     ) -> Ticket:
         recipe = check_pictures(recipe, init_image, mask)
-        check(recipe, self.checkpoint(recipe.model), self.max_pixels(recipe.model))
-        ticket = Ticket(recipe, init_image, mask, visitor, deliver)
+        check(recipe, self.checkpoint(recipe.model), self.max_pixels(recipe.model), init_image)
+        ticket = Ticket(recipe, init_image, mask, visitor, deliver, watcher)
         with self._changed:
             if self._closed:
                 raise EngineClosed
@@ -300,7 +269,12 @@ class Engine:
         try:
             checkpoint = self.checkpoint(ticket.recipe.model)
             ticket.request = Request(
-                checkpoint, ticket.recipe, ticket.init_image, ticket.mask, self.preview_every
+                checkpoint,
+                ticket.recipe,
+                ticket.init_image,
+                ticket.mask,
+                self.preview_every,
+                ticket.watcher,
             )
         except Exception as error:  # whatever it is ends this request alone, and is told
             self._end(ticket, error)
@@ -318,9 +292,9 @@ class Engine:
             if ticket.cancelled.is_set():
                 self._end(ticket)
             elif ticket.request is not None:
-                row = ticket.request.rows[0]
-                kinds[ticket.recipe.model, row.x.shape, row.conditional.shape].append(ticket)
-        for tickets in kinds.values():
+                kinds[ticket.request.rows[0].kind].append(ticket)
+        # Those whose LoRAs are in the weights already go first: one change a round is enough.
+        for tickets in sorted(kinds.values(), key=_needs_merging):
             self._advance(tickets)
 
     def _advance(self, tickets: list[Ticket]) -> None:

@@ -1,6 +1,7 @@
 """Quick looks at latents: a linear map from a latent cell to its colour, fitted to the autoencoder.
 
-Decoding a preview would cost more than a denoising step in most models. Knows nothing of requests.
+Decoding a preview would cost more than a denoising step in most models, those of `kinds.QUICK` and
+such with a tiny autoencoder beside them excepted. Knows nothing of requests.
 """
 
 from functools import cache
@@ -10,10 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ldm.models.patch_autoencoder import PatchAutoencoder
-from ldm.models.vae import AutoencoderKL
-
-Autoencoder = AutoencoderKL | PatchAutoencoder
+from ldm.models.kinds import Autoencoder
 
 # Dropped with the model they belong to.
 _maps: WeakKeyDictionary[nn.Module, Tensor] = WeakKeyDictionary()

@@ -12,9 +12,11 @@ from dataclasses import KW_ONLY, MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 VERSION = 1
-TASKS = ("text_to_image", "image_to_image", "inpaint")
+TASKS = ("text_to_image", "image_to_image", "inpaint", "upscale")
+WITH_PICTURE = TASKS[1:]  # the tasks that start from a picture
 MAX_PROMPT_CHARACTERS = 2000
 MAX_NAME_CHARACTERS = 300
+MAX_LORAS = 16
 MAX_JSON_CHARACTERS = 100_000  # two prompts with every character escaped, and room to spare
 SHOWN_CHARACTERS = 80
 
@@ -46,7 +48,9 @@ LIMITS: dict[str, Range] = {
     "num_images": Range(1, 8, 1),
     "strength": Range(0.01, 1.0, 0.01),
     "mask_feather": Range(0, 64, 1),  # pixels
+    "noise_level": Range(0, 999, 1),  # how much of it a model was trained with is its own affair
 }
+LORA_WEIGHT = Range(-10.0, 10.0, 0.05)  # 1 is what a LoRA was trained for
 
 
 def _shown(got: object) -> str:
@@ -108,6 +112,28 @@ def _check_digest(field: str, value: object, tasks: Sequence[str], task: str) ->
         raise RecipeError(field, value, "'' or a SHA-256 of 64 digits 0-9a-f")
 
 
+def _checked_loras(value: object) -> tuple[tuple[str, float], ...]:
+    """Pairs of a name and a weight, as the field's own type."""
+    allowed = f"at most {MAX_LORAS} pairs of a name and a weight"
+    if not isinstance(value, list | tuple) or len(value) > MAX_LORAS:
+        raise RecipeError("loras", value, allowed)
+    found: dict[str, float] = {}
+    for pair in value:
+        if not isinstance(pair, list | tuple) or len(pair) != 2:
+            raise RecipeError("loras", pair, allowed)
+        name, weight = pair
+        _check_text("loras", name, 1, MAX_NAME_CHARACTERS)
+        if re.search(r"[/\\]", name):
+            raise RecipeError("loras", name, "a name, which is no path")
+        if name in found:
+            raise RecipeError("loras", name, "each name once")
+        number = isinstance(weight, int | float) and not isinstance(weight, bool)
+        if not number or not LORA_WEIGHT.minimum <= weight <= LORA_WEIGHT.maximum:
+            raise RecipeError("loras", weight, f"{LORA_WEIGHT} as the weight of {name}")
+        found[name] = float(weight)
+    return tuple(found.items())
+
+
 def _object_of_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
@@ -141,11 +167,12 @@ class Recipe:
     Two equal recipes with the same model files and pixels give the same pictures.
     """
 
-    prompt: str  # may be empty only where a picture is given
+    prompt: str  # which models can do without, and when, is their own affair
     _: KW_ONLY
     negative_prompt: str = ""
     task: str = "text_to_image"
     model: str = "vignette"
+    loras: tuple[tuple[str, float], ...] = ()  # names and weights; of which files, the host says
     sampler: str = "dpmpp_2m"
     schedule: str = "uniform"
     num_inference_steps: int
@@ -153,25 +180,26 @@ class Recipe:
     guidance_rescale: float = 0.0
     clip_skip: int = 0  # last layers of the text model to leave out; elsewhere often counted from 1
     seed: int = 0  # of the first picture; picture i of the request has seed + i
-    width: int  # pixels
+    width: int  # pixels, of the result
     height: int  # pixels
     num_images: int = 1
     strength: float = 0.75  # share of the steps that a given picture goes through
     mask_feather: int = 4  # pixels
+    noise_level: int = 20  # timestep up to which an upscaler adds noise to what it is given
     init_image: str = ""  # ldm.imaging.pixel_digest of the opened picture, before it is fitted
     mask: str = ""  # the same of the mask, at the size of the opened picture
 
     def __post_init__(self) -> None:
         _check_choice("task", self.task, TASKS)
-        minimum = 1 if self.task == "text_to_image" else 0
-        _check_text("prompt", self.prompt, minimum, MAX_PROMPT_CHARACTERS)
+        _check_text("prompt", self.prompt, 0, MAX_PROMPT_CHARACTERS)
         _check_text("negative_prompt", self.negative_prompt, 0, MAX_PROMPT_CHARACTERS)
         for name in ("model", "sampler", "schedule"):
             _check_text(name, getattr(self, name), 1, MAX_NAME_CHARACTERS)
+        object.__setattr__(self, "loras", _checked_loras(self.loras))
         for name in LIMITS:
             # The one conversion, int to float, so that equal recipes have equal JSON.
             object.__setattr__(self, name, _checked_number(name, getattr(self, name)))
-        _check_digest("init_image", self.init_image, ("image_to_image", "inpaint"), self.task)
+        _check_digest("init_image", self.init_image, WITH_PICTURE, self.task)
         _check_digest("mask", self.mask, ("inpaint",), self.task)
 
     def to_json(self) -> str:

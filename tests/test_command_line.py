@@ -50,8 +50,7 @@ def mistake(folder: Path, *arguments: str) -> str:
         (["a lake", "--size", "256"], "--size: got '256', allowed: WIDTHxHEIGHT"),
         (["a lake", "--size", "30000x256"], "--size (width): got 30000, allowed: a whole number"),
         (["a lake", "--size", "256x8"], "--size (height): got 8, allowed: a whole number from 64"),
-        ([""], "caption: got '', allowed: 1 to 2000 characters"),
-        ([], "caption: got nothing, allowed: a caption in quotes, or --from or --init"),
+        ([], "caption: got nothing, allowed: a caption in quotes, or --from, --init or --upscale"),
         (["long " * 2000], "caption: got 'long long"),
         (["a lake", "--negative", "x" * 2001], "--negative: got 'xxx"),
         (["a", "lake"], "unrecognized arguments: lake (a caption of several words stands in"),
@@ -67,6 +66,17 @@ def mistake(folder: Path, *arguments: str) -> str:
         (["--init", "."], "--init: got a folder, allowed"),
         (["a", "--mask", "mask.png"], "--mask: got 'mask.png', allowed: only together with --init"),
         (["a", "--strength", "0.5"], "--strength: got 0.5, allowed: only together with --init"),
+        (
+            ["a", "--noise-level", "5"],
+            "--noise-level: got 5, allowed: only together with --upscale",
+        ),
+        (
+            ["--upscale", "sketch.png", "--init", "sketch.png"],
+            "--upscale: got 'sketch.png', allowed: without --init",
+        ),
+        (["--upscale", "no.png"], "--upscale: got no.png (a file that does not exist), allowed: a"),
+        (["--upscale", "sketch.png", "--strength", "0.5"], "--strength: got 0.5, allowed: only"),
+        (["--upscale", "sketch.png", "--noise-level", "2000"], "--noise-level: got 2000, allowed:"),
         (
             ["--init", "sketch.png", "--feather", "2"],
             "--feather: got 2, allowed: only together with --mask",
@@ -143,6 +153,11 @@ def test_redrawing_wants_the_same_pixels(folder):
     assert text == f"--mask: got nothing, allowed: the mask {has}"
     text = mistake(folder, "--from", "old.png", "--init", "sketch.png", "--mask", "mask.png")
     assert text == f"--mask: got a mask with other pixels, allowed: the mask {has}"
+
+    carrying(folder, task="upscale", init_image=sketch)
+    for options in ((), ("--init", "sketch.png")):
+        text = mistake(folder, "--from", "old.png", *options)
+        assert text == f"--upscale: got nothing, allowed: the picture {has}"
 
 
 def test_help_names_every_option_and_its_range(folder):

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 # within a later line neighbours may import one another, though not in a circle.
 LAYERS = (
     ("models", "diffusion", "imaging", "recipe"),
-    ("checkpoints", "explain", "events", "preview", "pipeline"),
-    ("engine", "train"),
+    ("checkpoints", "conditioning", "explain", "events", "preview", "pipeline"),
+    ("library", "engine", "train"),
     ("ui",),
     ("command_line", "__main__", "app"),
 )

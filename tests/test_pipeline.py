@@ -5,6 +5,7 @@ starting latents are diffusers' own. Tolerance 2/255 on the picture: both sides 
 and only the order of additions differs over the steps.
 """
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,13 +34,14 @@ SCHEDULER = {
 
 
 def with_scheduler(
-    pipe: diffusers.StableDiffusionPipeline, kind: type, folder: Path, **settings: object
-) -> Checkpoint:
-    """Give `pipe` a scheduler, save it, and load what was saved with our own loader."""
+    shared: diffusers.StableDiffusionPipeline, kind: type, folder: Path, **settings: object
+) -> tuple[diffusers.StableDiffusionPipeline, Checkpoint]:
+    """The shared pipeline with another scheduler, and what it saves loaded with our own loader."""
+    pipe = copy(shared)
     pipe.scheduler = kind(**(SCHEDULER | settings))
     pipe.save_pretrained(folder)
     pipe.set_progress_bar_config(disable=True)
-    return load(folder, torch.device("cpu"), torch.float32)
+    return pipe, load(folder, torch.device("cpu"), torch.float32)
 
 
 def drawn(checkpoint: Checkpoint, recipe: Recipe, *pictures: Image.Image) -> np.ndarray:
@@ -113,11 +115,11 @@ def test_text_to_image_equals_diffusers(
     prediction_type: str,
 ) -> None:
     kind, settings = KINDS[sampler]
-    checkpoint = with_scheduler(
+    pipe, checkpoint = with_scheduler(
         small_stable_diffusion, kind, tmp_path, prediction_type=prediction_type, **settings
     )
     recipe = make(sampler=sampler, negative_prompt="rain")
-    theirs = small_stable_diffusion(
+    theirs = pipe(
         recipe.prompt,
         negative_prompt=recipe.negative_prompt,
         num_inference_steps=recipe.num_inference_steps,
@@ -146,12 +148,12 @@ def test_image_to_image_equals_diffusers(
     mode.
     """
     settings = {"timestep_spacing": "leading", "steps_offset": 1}
-    checkpoint = with_scheduler(
+    pipe, checkpoint = with_scheduler(
         small_stable_diffusion, diffusers.EulerDiscreteScheduler, tmp_path, **settings
     )
     latents = checkpoint.vae.encode(imaging.to_tensor(scribble()))
     img2img = diffusers.StableDiffusionImg2ImgPipeline(
-        **small_stable_diffusion.components, requires_safety_checker=False
+        **pipe.components, requires_safety_checker=False
     )
     img2img.set_progress_bar_config(disable=True)
     recipe = make(task="image_to_image", sampler="euler", strength=strength)
@@ -173,7 +175,8 @@ def checkpoint(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Checkpoint:
     folder = tmp_path_factory.mktemp("model")
-    return with_scheduler(small_stable_diffusion, diffusers.DPMSolverMultistepScheduler, folder)
+    kind = diffusers.DPMSolverMultistepScheduler
+    return with_scheduler(small_stable_diffusion, kind, folder)[1]
 
 
 def half_mask() -> Image.Image:
@@ -272,10 +275,10 @@ def test_closing_stops_within_one_step(
     calls = 0
     forward = checkpoint.unet.forward
 
-    def counted(*arguments: object) -> torch.Tensor:
+    def counted(*arguments: object, **told: object) -> torch.Tensor:
         nonlocal calls
         calls += 1
-        return forward(*arguments)
+        return forward(*arguments, **told)
 
     monkeypatch.setattr(checkpoint.unet, "forward", counted)
     events = run(checkpoint, make(num_inference_steps=50))

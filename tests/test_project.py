@@ -15,7 +15,12 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 PIN = re.compile(r"([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?==([0-9][A-Za-z0-9.]*)")
 # Distributions whose names differ from their modules'.
-DISTRIBUTIONS = {"PIL": "pillow", "skia": "skia-python", "yaml": "PyYAML"}
+DISTRIBUTIONS = {
+    "PIL": "pillow",
+    "resvg_py": "resvg-py",
+    "skia": "skia-python",
+    "yaml": "PyYAML",
+}
 
 # Settings a Space needs, and what each must look like.
 SPACE_SETTINGS = {

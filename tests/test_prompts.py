@@ -2,6 +2,7 @@
 against diffusers, which takes the states that this test makes with transformers' own model.
 """
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +13,6 @@ import torch
 
 from ldm.checkpoints.load import Checkpoint, load
 from ldm.events import Result
-from ldm.models.text_encoder import encode_prompts
 from ldm.pipeline import check, prepare, run
 from ldm.recipe import Recipe, RecipeError
 
@@ -39,7 +39,7 @@ def test_a_plain_caption_within_the_limit_gives_the_states_it_gave(checkpoint: C
     (row,) = prepare(checkpoint, replace(RECIPE, negative_prompt="rain"), None, None)
     states = checkpoint.text_encoder.encode(["a lake", "rain"])
     assert row.unconditional is not None
-    assert torch.equal(torch.cat([row.conditional, row.unconditional]), states)
+    assert torch.equal(torch.cat([row.conditional.states, row.unconditional.states]), states)
 
 
 @pytest.mark.parametrize(
@@ -57,14 +57,14 @@ def test_both_prompts_of_a_row_are_equally_long(
     (row,) = prepare(checkpoint, recipe, None, None)
     assert row.unconditional is not None
     length = chunks * (checkpoint.text_encoder.limit + 2)
-    assert row.conditional.shape == row.unconditional.shape == (1, length, 32)
+    assert row.conditional.states.shape == row.unconditional.states.shape == (1, length, 32)
 
 
 def test_without_guidance_the_negative_prompt_changes_nothing(checkpoint: Checkpoint) -> None:
     recipe = replace(RECIPE, guidance_scale=1.0)
     (plain,) = prepare(checkpoint, recipe, None, None)
     (other,) = prepare(checkpoint, replace(recipe, negative_prompt="a BREAK b"), None, None)
-    assert torch.equal(plain.conditional, other.conditional)
+    assert torch.equal(plain.conditional.states, other.conditional.states)
     assert other.unconditional is None
 
 
@@ -86,8 +86,8 @@ def test_what_cannot_be_encoded_names_the_field(
 
 def test_clip_skip_reaches_the_states(checkpoint: Checkpoint) -> None:
     (row,) = prepare(checkpoint, replace(RECIPE, clip_skip=1), None, None)
-    wanted = encode_prompts(checkpoint.text_encoder, ["a lake", ""], 1)
-    assert torch.equal(row.conditional, wanted[:1])
+    wanted = checkpoint.text_encoder.encode_captions(["a lake", ""], 1).states
+    assert torch.equal(row.conditional.states, wanted[:1])
     assert not torch.equal(wanted, checkpoint.text_encoder.encode(["a lake", ""]))
     with pytest.raises(RecipeError, match="clip_skip: got 2, allowed: 0 to 1 with this model"):
         check(replace(RECIPE, clip_skip=2), checkpoint, max_pixels=512 * 512)
@@ -98,8 +98,8 @@ def test_a_weighted_caption_of_two_chunks_draws_as_in_diffusers(
     small_stable_diffusion: diffusers.StableDiffusionPipeline, checkpoint: Checkpoint
 ) -> None:
     """2/255 on the picture: both sides compute in float32, in another order of additions."""
-    pipe = small_stable_diffusion
-    pipe.scheduler = diffusers.DDIMScheduler.from_pretrained(checkpoint.folder / "scheduler")
+    pipe = copy(small_stable_diffusion)
+    pipe.scheduler = diffusers.DDIMScheduler.from_pretrained(checkpoint.path / "scheduler")
     pipe.set_progress_bar_config(disable=True)
 
     def states(text: str) -> torch.Tensor:

@@ -13,9 +13,11 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import NoReturn
 
+from ldm.checkpoints.family import Family
 from ldm.checkpoints.files import CheckpointError, read_json
+from ldm.checkpoints.source import Source
 from ldm.diffusion import SAMPLERS, SCHEDULES
-from ldm.models.config import ConfigError, UNetConfig
+from ldm.models.config import ConfigError, Reader
 
 Size = tuple[int, int]  # width, height in pixels
 
@@ -45,9 +47,10 @@ _SCHEDULE_OF: Mapping[str, str] = {
 }
 # Schedulers of models that take their noise in another form than this engine's.
 _OTHER_FORMS = ("EDM", "FlowMatch")
-_FACTOR = 8  # pixels to a latent in every model that comes without a defaults.json
+_HALVINGS = 3  # of a picture's sides, where an autoencoder's configuration does not tell
 _STEP = 64  # pixels; sizes of those models are multiples of it
 _COMMON_SIZE = 512  # pixels, where a configuration does not tell
+_FEW_STEPS = ("lcm", "tcd")  # samplers of models that were distilled to need four
 _LICENCE = re.compile(r"\A---\s*\n(?:.*\n)*?licen[cs]e:\s*(\S+)")
 
 
@@ -135,14 +138,16 @@ def _licence(folder: Path) -> str:
     return found[1] if found else "not stated"
 
 
-def _sampler_and_schedule(path: Path) -> tuple[str, str]:
-    """Those that scheduler_config.json was written for; of a class this engine has not, DPM++ 2M.
+def _sampler_and_schedule(source: Source) -> tuple[str, str]:
+    """Those that the scheduler's configuration was written for; of a class that this engine has
+    not, DPM++ 2M.
 
     CheckpointError for a class whose models this engine cannot run.
     """
-    config = read_json(path)
+    config = source.configs["scheduler"]
     name = str(config.get("_class_name"))
     if name.startswith(_OTHER_FORMS):
+        path = source.config_path("scheduler")
         raise CheckpointError(path, f"_class_name: {name!r}", ", ".join(_SAMPLER_OF))
     sampler = _SAMPLER_OF.get(name, "dpmpp_2m")
     if sampler == "dpmpp_2m" and str(config.get("algorithm_type")).startswith("sde-"):
@@ -151,35 +156,59 @@ def _sampler_and_schedule(path: Path) -> tuple[str, str]:
     return sampler, schedules[0] if schedules else "uniform"
 
 
-def _from_family(folder: Path) -> Defaults:
-    """As Stable Diffusion 1 and 2 are used: their size, 7.5 guidance, 25 steps."""
-    path = folder / "unet" / "config.json"
+def _sizes(side: int, family: Family) -> tuple[Size, ...]:
+    """The family's shapes for a square of this side, in multiples of the step; each once."""
+
+    def length(share: float) -> int:
+        return max(_STEP, int(side * share) // _STEP * _STEP)
+
+    return tuple(dict.fromkeys((length(width), length(height)) for width, height in family.shapes))
+
+
+def _trained_side(source: Source, family: Family) -> int:
+    """Height in pixels of the pictures that a model was trained to make."""
+    path = source.config_path("unet")
     try:
-        config = UNetConfig.from_dict(read_json(path))
+        # Stable Diffusion 1 and 2 base: 64 x 64 latents, 2.x 768: 96 x 96, XL: 128 x 128.
+        latents = Reader(source.configs["unet"]).size("sample_size")
     except ConfigError as error:
         raise CheckpointError(path, f"{error.field}: {error.got!r}", error.allowed) from error
-    sampler, schedule = _sampler_and_schedule(folder / "scheduler" / "scheduler_config.json")
-    # Stable Diffusion 1 and 2 base were trained at 64 x 64 latents, 2.x 768 at 96 x 96.
-    side = config.sample_size[0] * _FACTOR if config.sample_size else _COMMON_SIZE
-    side = max(_STEP, side // _STEP * _STEP)
-    wide = max(_STEP, side * 3 // 2 // _STEP * _STEP)
+    if latents is None:
+        return _COMMON_SIZE * (1 if family.upscaling is None else family.upscaling.factor)
+    levels = source.configs[family.autoencoder].get("block_out_channels", ())
+    return latents[0] * 2 ** (len(levels) - 1 if isinstance(levels, list) else _HALVINGS)
+
+
+def defaults_of(source: Source, family: Family) -> Defaults:
+    """As a checkpoint's family is commonly used: its size, guidance and steps.
+
+    Raises:
+        CheckpointError: a configuration that is not allowed.
+    """
+    sampler, schedule = _sampler_and_schedule(source)
+    side = max(_STEP, _trained_side(source, family) // _STEP * _STEP)
+    steps, guidance = family.num_inference_steps, family.guidance_scale
+    told_guidance = source.configs["unet"].get("time_cond_proj_dim") is not None
+    if sampler in _FEW_STEPS and not told_guidance:
+        # A distilled model whose U-Net is told no guidance, as with such a LoRA merged in.
+        steps, guidance = 4, 1.0
     return Defaults(
-        title=folder.resolve().name,
+        title=source.name,
         native_size=(side, side),
-        sizes=((side, side), (wide, side), (side, wide)),
-        num_inference_steps=25,
-        guidance_scale=7.5,
+        sizes=_sizes(side, family),
+        num_inference_steps=steps,
+        guidance_scale=guidance,
         sampler=sampler,
         schedule=schedule,
-        licence=_licence(folder),
+        licence=_licence(source.path),
     )
 
 
-def read_defaults(folder: Path) -> Defaults:
-    """A model folder's defaults, without its weights.
+def read_defaults_file(path: Path) -> Defaults | None:
+    """What a model folder's own defaults.json says; None where there is none.
 
     Raises:
-        CheckpointError: what is read is missing or not allowed.
+        CheckpointError: what it says is not allowed.
     """
-    path = folder / "defaults.json"
-    return _from_file(path) if path.exists() else _from_family(folder)
+    file = path / "defaults.json"
+    return _from_file(file) if file.exists() else None

@@ -1,31 +1,56 @@
-"""A model folder in diffusers' layout into models on a device.
+"""A checkpoint's files into models on a device.
 
-Owns which file makes which class, the choice of device and number type, and the checks between
-components. Every configuration and header is checked before any weight is read. Knows nothing
-of requests or sampling.
+Owns which class a component's configuration makes, and the choice of device and number type. Every
+configuration and header is checked before any weight is read. Layouts of files are read elsewhere
+(`folder`), what they amount to is told in `family`. Knows nothing of requests or sampling.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPTextConfig,
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+)
 
-from ldm.checkpoints.defaults import Defaults, read_defaults
-from ldm.checkpoints.files import CheckpointError, read_json, weight_files
-from ldm.checkpoints.weights import Digest, StoredTensor, check, fill, list_tensors
+from ldm.checkpoints.defaults import Defaults, defaults_of, read_defaults_file
+from ldm.checkpoints.extras import NOTHING, Extras
+from ldm.checkpoints.family import Family, detect, with_named_scheduler
+from ldm.checkpoints.files import PICKLES, CheckpointError
+from ldm.checkpoints.fit import check_fit
+from ldm.checkpoints.folder import open_folder
+from ldm.checkpoints.lora_merge import Loras
+from ldm.checkpoints.lora_targets import COMPONENTS as LORA_COMPONENTS
+from ldm.checkpoints.memory import Thrift, apply_thrift, thrift_for
+from ldm.checkpoints.preview_vae import find_preview_vae, load_preview_vae
+from ldm.checkpoints.reading import Digest, fill
+from ldm.checkpoints.single_file import open_single_file
+from ldm.checkpoints.source import Source
+from ldm.checkpoints.textual_inversion import add_embeddings, read_embeddings
+from ldm.checkpoints.vae_file import with_vae
+from ldm.checkpoints.weights import check
 from ldm.diffusion.schedule import NoiseSchedule
+from ldm.models.autoencoder_tiny import AutoencoderTiny, AutoencoderTinyConfig
+from ldm.models.bert_encoder import BertEncoder
 from ldm.models.config import AutoencoderKLConfig, ConfigError, UNetConfig
+from ldm.models.k_unet import KUNet2DConditionModel, KUNetConfig, is_k_unet
+from ldm.models.kinds import Autoencoder, UNet
+from ldm.models.ldm_bert import LDMBertConfig, LDMBertModel
 from ldm.models.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
-from ldm.models.text_encoder import TextEncoder
+from ldm.models.text_encoder import CaptionEncoder, TextEncoder
+from ldm.models.text_encoder_pair import TextEncoderPair
 from ldm.models.unet import UNet2DConditionModel
+from ldm.models.unet_2d import UNet2DConfig, UNet2DModel
 from ldm.models.vae import AutoencoderKL
+from ldm.models.vq_model import VQModel, VQModelConfig
 
 __all__ = [
     "Checkpoint",
@@ -34,45 +59,54 @@ __all__ = [
     "choose_device",
     "choose_dtype",
     "load",
+    "open_source",
     "read_defaults",
+    "read_family",
 ]
 
 T = TypeVar("T")
 
-# Entries of model_index.json, with the classes that are known. None: any, it is not used.
-COMPONENTS: Mapping[str, tuple[str, ...] | None] = {
-    "unet": ("UNet2DConditionModel",),
-    "vae": ("AutoencoderKL", "PatchAutoencoder"),
-    "text_encoder": ("CLIPTextModel",),
-    "tokenizer": ("CLIPTokenizer", "CLIPTokenizerFast"),
-    "scheduler": None,  # its configuration is read; samplers are the engine's own
-    "safety_checker": None,
-    "feature_extractor": None,
-}
-# Attention weights of autoencoders saved before diffusers 0.17 bear these names.
-_OLD_VAE_NAMES = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-_OLD_VAE_KEY = re.compile(r"(.*\.attentions\.\d+)\.(query|key|value|proj_attn)\.(weight|bias)")
-_DEVICES = ("cuda", "mps", "cpu")
+
+@dataclass(frozen=True, eq=False)
+class NoisyInput:
+    """The noise that an upscaler is trained with in what it is given: its levels, and the last
+    one it knows.
+    """
+
+    schedule: NoiseSchedule
+    max_level: int
 
 
 @dataclass
 class Checkpoint:
     """A model, ready to draw.
 
-    ``dtype`` is the U-Net's and the text model's; an autoencoder that does not bear float16 is
-    in float32 beside them. ``digest``: see :class:`ldm.checkpoints.weights.Digest`.
+    ``text_encoder``: None where a model reads no captions. ``noisy_input``: of an upscaler that is
+    given a picture with noise. ``preview_vae``: what draws previews, where such a one was beside
+    the model. ``zero_empty_negative``: guidance compares with states of zeros where the negative
+    prompt is empty. ``dtype`` is the U-Net's and the text model's; an autoencoder that does not
+    bear float16 is in float32 beside them. ``thrift``: what was done for it to fit in memory.
+    ``digest``: see :class:`ldm.checkpoints.reading.Digest`. ``embeddings``: the words of textual
+    inversion that captions may call, with their files' digests.
     """
 
     name: str
-    folder: Path
-    unet: UNet2DConditionModel
-    vae: AutoencoderKL | PatchAutoencoder
-    text_encoder: TextEncoder
+    path: Path
+    family: Family
+    unet: UNet
+    vae: Autoencoder
+    text_encoder: CaptionEncoder | None
+    zero_empty_negative: bool
     noise_schedule: NoiseSchedule
+    noisy_input: NoisyInput | None
+    preview_vae: AutoencoderTiny | None
     defaults: Defaults
     device: torch.device
     dtype: torch.dtype
+    thrift: Thrift
     digest: str
+    loras: Loras
+    embeddings: Mapping[str, str]
 
 
 def choose_device() -> torch.device:
@@ -98,202 +132,239 @@ def choose_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if able.get("amx_bf16") or able.get("avx512_bf16") else torch.float32
 
 
-def _parse(path: Path, make: Callable[[dict[str, object]], T]) -> T:
-    """What ``make`` reads in a JSON file; its refusal becomes one that names the file."""
-    values = read_json(path)
+def _number_positions(model: CLIPTextModel) -> None:
+    """Fill in the one tensor that no file holds: the numbers of the positions."""
+    positions = torch.arange(model.config.max_position_embeddings, device="cpu")[None]
+    model.embeddings.register_buffer("position_ids", positions, persistent=False)
+
+
+def _text_model(values: Mapping[str, object]) -> CLIPTextModel:
+    model = CLIPTextModel(CLIPTextConfig.from_dict(dict(values)))
+    _number_positions(model)
+    return model
+
+
+def _projected_text_model(values: Mapping[str, object]) -> CLIPTextModelWithProjection:
+    model = CLIPTextModelWithProjection(CLIPTextConfig.from_dict(dict(values)))
+    _number_positions(model.text_model)
+    return model
+
+
+def _unet(values: Mapping[str, object]) -> UNet:
+    """Two kinds of U-Net share diffusers' class."""
+    if is_k_unet(values):
+        return KUNet2DConditionModel(KUNetConfig.from_dict(values))
+    return UNet2DConditionModel(UNetConfig.from_dict(values))
+
+
+# What each class of component is made by, from its configuration, on the device in force.
+BUILDERS: Mapping[str, Callable[[Mapping[str, object]], nn.Module]] = {
+    "UNet2DConditionModel": _unet,
+    "UNet2DModel": lambda values: UNet2DModel(UNet2DConfig.from_dict(values)),
+    "AutoencoderKL": lambda values: AutoencoderKL(AutoencoderKLConfig.from_dict(values)),
+    "PatchAutoencoder": lambda values: PatchAutoencoder(PatchAutoencoderConfig.from_dict(values)),
+    "AutoencoderTiny": lambda values: AutoencoderTiny(AutoencoderTinyConfig.from_dict(values)),
+    "VQModel": lambda values: VQModel(VQModelConfig.from_dict(values)),
+    "LDMBertModel": lambda values: LDMBertModel(LDMBertConfig.from_dict(values)),
+    "CLIPTextModel": _text_model,
+    "CLIPTextModelWithProjection": _projected_text_model,
+}
+
+
+def _parse(source: Source, component: str, make: Callable[[Mapping[str, object]], T]) -> T:
+    """What ``make`` reads in a configuration; its refusal becomes one that names the file."""
+    path = source.config_path(component)
     try:
-        return make(values)
+        return make(source.configs[component])
     except ConfigError as error:
         raise CheckpointError(path, f"{error.field}: {error.got!r}", error.allowed) from error
     except (ValueError, TypeError) as error:
         raise CheckpointError(path, f"settings that do not go ({error})", "others") from error
 
 
-def _expect_class(path: Path, allowed: tuple[str, ...]) -> str:
-    got = read_json(path).get("_class_name")
-    if not isinstance(got, str) or got not in allowed:
-        raise CheckpointError(path, f"_class_name: {got!r}", " or ".join(allowed))
+def _build(source: Source, family: Family) -> dict[str, nn.Module]:
+    """A family's modules, with shapes and no memory."""
+    modules: dict[str, nn.Module] = {}
+    with torch.device("meta"):
+        for component in family.components:
+            if component in source.tensors:
+                build = BUILDERS[source.classes[component]]
+                fixed = family.fixed.get(component, {})
+                modules[component] = _parse(
+                    source,
+                    component,
+                    lambda values, build=build, fixed=fixed: build({**values, **fixed}),
+                )
+    return modules
+
+
+def _dtype_of(module: nn.Module, dtype: torch.dtype) -> torch.dtype:
+    """Autoencoders of old leave float16's range; diffusers' key for that is force_upcast."""
+    weak = isinstance(module, AutoencoderKL) and module.config.force_upcast
+    return torch.float32 if weak and dtype == torch.float16 else dtype
+
+
+def _text_encoder(
+    source: Source, family: Family, modules: Mapping[str, nn.Module]
+) -> CaptionEncoder | None:
+    if not family.text_encoders:
+        return None
+    encoders = []
+    for component, tokenizer in family.text_encoders:
+        model, words = modules[component], source.tokenizers[tokenizer]
+        if isinstance(model, LDMBertModel):
+            return BertEncoder(words, model)
+        assert isinstance(model, CLIPTextModel | CLIPTextModelWithProjection)
+        assert isinstance(words, CLIPTokenizer)
+        skipped = family.skipped_layers
+        normalised = skipped == 0 and family.normalised
+        encoder = TextEncoder(words, model, skipped, normalised)
+        # Old configurations have a number for it by which the largest token ends a text.
+        encoder.text_model.eos_token_id = encoder.end
+        encoders.append(encoder)
+    if len(encoders) == 1:
+        return encoders[0]
+    try:
+        return TextEncoderPair(*encoders)
+    except ValueError as error:
+        raise CheckpointError(source.index, str(error), "others") from error
+
+
+def _noisy_input(source: Source, family: Family) -> NoisyInput | None:
+    """What an upscaler says in its second scheduler and in model_index.json."""
+    if family.upscaling is None or not family.upscaling.noisy:
+        return None
+    schedule = _parse(source, "low_res_scheduler", NoiseSchedule.from_config)
+    got, last = source.options.get("max_noise_level", 350), len(schedule.alphas_cumprod) - 1
+    if not isinstance(got, int) or isinstance(got, bool) or not 0 <= got <= last:
+        what = f"max_noise_level: {got!r}"
+        raise CheckpointError(source.index, what, f"a whole number from 0 to {last}")
+    return NoisyInput(schedule, got)
+
+
+def _zero_empty_negative(source: Source, unet: UNet) -> bool:
+    """What SDXL's models say in model_index.json; the rest have no such key."""
+    if not isinstance(unet, UNet2DConditionModel) or unet.config.size_embedding is None:
+        return False
+    got = source.options.get("force_zeros_for_empty_prompt", True)
+    if not isinstance(got, bool):
+        what = f"force_zeros_for_empty_prompt: {got!r}"
+        raise CheckpointError(source.index, what, "true or false")
     return got
 
 
-def _check_index(folder: Path) -> None:
-    """Refuse what is no model folder, and folders with parts that this engine would ignore."""
-    if not folder.is_dir():
-        got = "a single file" if folder.is_file() else "no such folder"
-        raise CheckpointError(folder, got, "a model folder in diffusers' layout")
-    path = folder / "model_index.json"
-    if not path.is_file():
-        found = ", ".join(sorted(p.name for p in folder.iterdir())[:10]) or "an empty folder"
-        raise CheckpointError(folder, found, "a folder with model_index.json, unet, vae, ...")
-    parts = {
-        name: str(entry[1])
-        for name, entry in read_json(path).items()
-        if isinstance(entry, list) and len(entry) == 2 and entry[1] is not None
-    }
-    for name in ("unet", "vae", "text_encoder", "tokenizer", "scheduler"):
-        if name not in parts:
-            raise CheckpointError(path, f"no {name}", f"a model with {name}")
-    for name, kind in parts.items():
-        allowed = COMPONENTS.get(name, ())
-        if allowed is not None and kind not in allowed:
-            known = " or ".join(allowed) or f"none of that ({', '.join(COMPONENTS)})"
-            raise CheckpointError(path, f"{name}: {kind}", known)
+def open_source(path: Path, extras: Extras = NOTHING) -> Source:
+    """A checkpoint's parts, by the layout that its path has. No weights are read.
 
-
-def _on_meta(make: Callable[[], T]) -> T:
-    """Build a module that has shapes and no memory."""
-    with torch.device("meta"):
-        return make()
-
-
-def _unet(folder: Path) -> UNet2DConditionModel:
-    path = folder / "unet" / "config.json"
-    _expect_class(path, ("UNet2DConditionModel",))
-    config = _parse(path, UNetConfig.from_dict)
-    return _on_meta(lambda: UNet2DConditionModel(config))
-
-
-def _vae(folder: Path) -> AutoencoderKL | PatchAutoencoder:
-    path = folder / "vae" / "config.json"
-    if _expect_class(path, ("AutoencoderKL", "PatchAutoencoder")) == "AutoencoderKL":
-        config = _parse(path, AutoencoderKLConfig.from_dict)
-        return _on_meta(lambda: AutoencoderKL(config))
-    patches = _parse(path, PatchAutoencoderConfig.from_dict)
-    return _on_meta(lambda: PatchAutoencoder(patches))
-
-
-def _text_model(folder: Path, device: torch.device) -> CLIPTextModel:
-    path = folder / "text_encoder" / "config.json"
-    kinds = read_json(path).get("architectures")
-    if kinds != ["CLIPTextModel"]:
-        raise CheckpointError(path, f"architectures: {kinds!r}", "['CLIPTextModel']")
-    config = _parse(path, CLIPTextConfig.from_dict)
-    model = _on_meta(lambda: CLIPTextModel(config))
-    # The one tensor that no file holds: the numbers of the positions.
-    positions = torch.arange(config.max_position_embeddings, device=device)[None]
-    model.embeddings.register_buffer("position_ids", positions, persistent=False)
-    return model
-
-
-def _tokenizer(folder: Path) -> CLIPTokenizer:
-    path = folder / "tokenizer"
-    files = {p.name for p in path.iterdir()} if path.is_dir() else set()
-    if "tokenizer.json" not in files and not {"vocab.json", "merges.txt"} <= files:
-        got = ", ".join(sorted(files)) or "nothing"
-        raise CheckpointError(path, got, "tokenizer.json, or vocab.json and merges.txt")
-    try:
-        return CLIPTokenizer.from_pretrained(path, local_files_only=True)
-    except Exception as error:  # the tokenizers library raises Exception itself
-        raise CheckpointError(path, f"files that do not open ({error})", "a tokenizer") from error
-
-
-def _check_fit(
-    folder: Path,
-    unet: UNet2DConditionModel,
-    vae: AutoencoderKL | PatchAutoencoder,
-    text: CLIPTextModel,
-    tokenizer: CLIPTokenizer,
-) -> None:
-    """Refuse components that were not made for one another."""
-    config, channels = unet.config, vae.latent_channels
-    unet_path = folder / "unet" / "config.json"
-    taken = (channels, 2 * channels + 1)  # inpainting adds the masked picture and the mask
-    if config.in_channels not in taken or config.out_channels != channels:
-        raise CheckpointError(
-            unet_path,
-            f"{config.in_channels} channels in and {config.out_channels} out",
-            f"{taken[0]} or {taken[1]} in and {channels} out, as the vae has {channels}",
-        )
-    if set(config.cross_attention_dim) != {text.config.hidden_size}:
-        raise CheckpointError(
-            unet_path,
-            f"cross_attention_dim {config.cross_attention_dim}",
-            f"{text.config.hidden_size}, the hidden_size of the text_encoder",
-        )
-    if len(tokenizer) > text.config.vocab_size:
-        raise CheckpointError(
-            folder / "tokenizer",
-            f"{len(tokenizer)} tokens",
-            f"at most {text.config.vocab_size}, the vocab_size of the text_encoder",
-        )
-
-
-def _current_vae_names(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
-    def current(name: str) -> str:
-        old = _OLD_VAE_KEY.fullmatch(name)
-        return f"{old[1]}.{_OLD_VAE_NAMES[old[2]]}.{old[3]}" if old else name
-
-    return {current(name): stored for name, stored in tensors.items()}
-
-
-def _current_text_names(tensors: dict[str, StoredTensor]) -> dict[str, StoredTensor]:
-    """Names as transformers 5 has them; older files put ``text_model.`` before each.
-
-    They may also hold the numbers of the positions, which are no weights.
+    Raises:
+        CheckpointError: no such path, or something that is missing or damaged.
     """
-    short = {name.removeprefix("text_model."): stored for name, stored in tensors.items()}
-    short.pop("embeddings.position_ids", None)
-    return short
+    if path.is_file() or path.suffix in (".safetensors", *PICKLES):
+        return with_named_scheduler(open_single_file(path, extras.vae, extras.predicts))
+    source = open_folder(path, extras.variant)
+    if extras.predicts is not None:
+        place = source.config_path("scheduler")
+        raise CheckpointError(place, "a prediction beside it", "a single file, which says nothing")
+    return source if extras.vae is None else with_vae(source, extras.vae)
+
+
+def read_defaults(path: Path, extras: Extras = NOTHING) -> Defaults:
+    """A checkpoint's defaults, without its weights.
+
+    Raises:
+        CheckpointError: what is read is missing or not allowed.
+    """
+    own = read_defaults_file(path)
+    if own is not None:
+        return own
+    source = open_source(path, extras)
+    return defaults_of(source, detect(source))
+
+
+def read_family(path: Path, extras: Extras = NOTHING) -> Family:
+    """A checkpoint's family, without its weights.
+
+    Raises:
+        CheckpointError: what is read is missing or not allowed.
+    """
+    return detect(open_source(path, extras))
 
 
 def load(
-    folder: Path, device: torch.device | None = None, dtype: torch.dtype | None = None
+    path: Path,
+    device: torch.device | None = None,
+    dtype: torch.dtype | None = None,
+    extras: Extras = NOTHING,
+    thrift: Thrift | None = None,
 ) -> Checkpoint:
-    """Load a model folder, for inference.
+    """Load a checkpoint, for inference.
 
     Args:
-        folder: in diffusers' layout.
+        path: a folder in diffusers' layout, or a .safetensors file in the original one.
         device: :func:`choose_device` where None.
         dtype: float32, bfloat16 or float16; :func:`choose_dtype` where None.
+        extras: what stands beside it.
+        thrift: with memory; None: as much as it takes for a picture of the native size.
 
     Raises:
-        CheckpointError: anything in the folder that is missing or not allowed; nothing has been
-            kept of it then.
+        CheckpointError: anything in the files that is missing or not allowed; nothing has been
+            kept of them then.
     """
-    folder = Path(folder)
+    path = Path(path)
     device = device or choose_device()
     dtype = dtype or choose_dtype(device)
-    _check_index(folder)
-
-    defaults = read_defaults(folder)
-    noise_schedule = _parse(
-        folder / "scheduler" / "scheduler_config.json", NoiseSchedule.from_config
+    source = open_source(path, extras)
+    family = detect(source)
+    defaults = read_defaults_file(path) or defaults_of(source, family)
+    schedule = _parse(source, "scheduler", NoiseSchedule.from_config)
+    schedule = replace(
+        schedule,
+        aligned_to=family.aligned_to,
+        prediction_type=family.prediction_type or schedule.prediction_type,
     )
-    unet, vae, text_model = _unet(folder), _vae(folder), _text_model(folder, device)
-    tokenizer = _tokenizer(folder)
-    _check_fit(folder, unet, vae, text_model, tokenizer)
+    noisy_input = _noisy_input(source, family)
+    modules = _build(source, family)
+    check_fit(source, family, modules)
+    unet, vae = modules["unet"], modules[family.autoencoder]
+    assert isinstance(unet, UNet) and isinstance(vae, Autoencoder)
+    text_encoder = _text_encoder(source, family, modules)
+    embeddings = read_embeddings(text_encoder, extras.embeddings)
+    zero = _zero_empty_negative(source, unet)
+    for component, module in modules.items():
+        check(module, source.tensors[component], source.where(component))
 
-    def stored(component: str, stem: str) -> dict[str, StoredTensor]:
-        return list_tensors(weight_files(folder / component, stem))
-
-    # Autoencoders of old leave float16's range; diffusers' key for that is force_upcast.
-    weak = isinstance(vae, AutoencoderKL) and vae.config.force_upcast and dtype == torch.float16
-    diffusion_stem = "diffusion_pytorch_model"
-    parts: list[tuple[str, nn.Module, dict[str, StoredTensor], torch.dtype]] = [
-        ("text_encoder", text_model, _current_text_names(stored("text_encoder", "model")), dtype),
-        ("unet", unet, stored("unet", diffusion_stem), dtype),
-        (
-            "vae",
-            vae,
-            _current_vae_names(stored("vae", diffusion_stem)),
-            torch.float32 if weak else dtype,
-        ),
-    ]
-    for component, module, tensors, _ in parts:
-        check(module, tensors, folder / component)
+    typed = {name: (module, _dtype_of(module, dtype)) for name, module in sorted(modules.items())}
+    thrift = thrift or thrift_for(typed, family.autoencoder, defaults.native_size, device)
+    home = torch.device("cpu") if thrift.offload else device
     digest = Digest()
-    for component, module, tensors, kind in parts:
-        fill(module, tensors, device, kind, component, digest)
+    for component, (module, kind) in typed.items():
+        fill(module, source.tensors[component], home, kind, component, digest)
+        if home.type != "cpu":
+            module.to(home)  # what no file holds, and was made on the CPU
+    add_embeddings(text_encoder, embeddings)
+    apply_thrift(thrift, modules.values(), device)
+    beside = extras.preview or find_preview_vae(path)
 
     return Checkpoint(
-        name=folder.resolve().name,
-        folder=folder,
+        name=source.name,
+        path=path,
+        family=family,
         unet=unet,
         vae=vae,
-        text_encoder=TextEncoder(tokenizer, text_model),
-        noise_schedule=noise_schedule,
+        text_encoder=text_encoder,
+        zero_empty_negative=zero,
+        noise_schedule=schedule,
+        noisy_input=noisy_input,
+        preview_vae=None if beside is None else load_preview_vae(beside, vae, device, dtype),
         defaults=defaults,
         device=device,
         dtype=dtype,
+        thrift=thrift,
         digest=digest.text(),
+        loras=Loras(
+            {name: modules[name] for name in LORA_COMPONENTS if name in modules},
+            family.title,
+            extras.loras,
+        ),
+        embeddings={embedding.name: embedding.digest for embedding in embeddings},
     )

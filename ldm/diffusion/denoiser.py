@@ -14,7 +14,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-PredictionType = Literal["epsilon", "v_prediction", "sample"]
+PredictionType = Literal["epsilon", "v_prediction", "sample", "preconditioned"]
 PREDICTION_TYPES: tuple[PredictionType, ...] = get_args(PredictionType)
 
 
@@ -48,6 +48,8 @@ def to_x0(output: Tensor, x: Tensor, sigma: Tensor, prediction_type: PredictionT
     - v_prediction (Salimans & Ho, 2202.00512, appendix D): v = sqrt(a) epsilon - sqrt(1 - a) x0,
       so x0 = sqrt(a) x_vp - sqrt(1 - a) v.
     - sample: the output is x0.
+    - preconditioned (Karras et al., 2206.00364, eq. 7 and table 1, with data of variance 1):
+      x0 = c_skip x + c_out output, c_skip = a and c_out = sqrt(1 - a): the negative of v.
 
     ValueError for another prediction_type or a sigma of another length.
     """
@@ -58,6 +60,8 @@ def to_x0(output: Tensor, x: Tensor, sigma: Tensor, prediction_type: PredictionT
         return x / (s**2 + 1) - output * (s / torch.sqrt(s**2 + 1))
     if prediction_type == "sample":
         return output
+    if prediction_type == "preconditioned":
+        return x / (s**2 + 1) + output * (s / torch.sqrt(s**2 + 1))
     allowed = ", ".join(PREDICTION_TYPES)
     raise ValueError(f"prediction_type: got {prediction_type!r}, allowed: {allowed}")
 

@@ -20,19 +20,21 @@ import torch
 from torch import Tensor
 
 from ldm.diffusion.denoiser import PREDICTION_TYPES, PredictionType
-from ldm.diffusion.ramps import RAMPS, SCHEDULES, AlignedTo, Span
+from ldm.diffusion.ramps import RAMPS, SCHEDULES, AlignedTo, Span, exponential
 
 Spacing = Literal["leading", "linspace", "trailing"]
 FinalSigma = Literal["zero", "sigma_min"]
+Interpolation = Literal["linear", "log_linear"]
 End = Literal["alphas", "sigmas", "zero", "trained"]
 MAX_STEPS = 1000
+# Those that a scheduler_config.json names; of a preconditioned model only its family tells.
+STATED_TYPES = tuple(kind for kind in PREDICTION_TYPES if kind != "preconditioned")
 # Settings of scheduler_config.json that would change the levels or x0 in a way this engine does
 # not have, and the only values with which they change nothing. (`clip_sample` is not among them:
 # it bounds pixels to [-1, 1], and latents have no such bound.)
 FIXED_SETTINGS: dict[str, object] = {
     "thresholding": False,
     "use_flow_sigmas": False,
-    "interpolation_type": "linear",
     "timestep_type": "discrete",
     "sigma_min": None,
     "sigma_max": None,
@@ -132,15 +134,18 @@ def spaced_timesteps(
     return ascending[::-1][:count].copy()
 
 
-def distilled_timesteps(trained: int, original: int, count: int) -> np.ndarray:
+def distilled_timesteps(
+    trained: int, original: int, count: int, strength: float = 1.0
+) -> np.ndarray:
     """`count` of the `original` timesteps a few-step model was distilled at, as (count,) float64.
 
     Those are the last of `original` equal parts of the trained ones. Luo et al., 2310.04378, with
-    the skipping of their section 4.3. Evenly chosen, from the last on.
+    the skipping of their section 4.3. Evenly chosen, from the last on; a run that starts from a
+    picture chooses among the lowest int(original * strength), of which there must be `count`.
     """
-    k = trained // original
-    descending = np.arange(original, 0, -1) * k - 1.0
-    return descending[np.linspace(0, original, count, endpoint=False).astype(int)]
+    k, reached = trained // original, int(original * strength)
+    descending = np.arange(reached, 0, -1) * k - 1.0
+    return descending[np.linspace(0, reached, count, endpoint=False).astype(int)]
 
 
 def truncated(sigmas: Tensor, strength: float) -> Tensor:
@@ -206,6 +211,8 @@ class NoiseSchedule:
         much noise, and `scale_input` by it gives the latents.
     final_sigmas_type: the same for the other families.
     original_inference_steps: of the teacher, where a few-step model was distilled.
+    interpolation_type: log_linear makes the schedule "uniform" one of even steps of log sigma, from
+        the last trained sigma to the first, where a run then ends.
     aligned_to: whose levels the schedule "ays" takes. No scheduler_config.json tells; whoever
         knows the model's family may `replace` it.
     """
@@ -217,6 +224,7 @@ class NoiseSchedule:
     set_alpha_to_one: bool = True
     final_sigmas_type: FinalSigma = "zero"
     original_inference_steps: int = 50
+    interpolation_type: Interpolation = "linear"
     aligned_to: AlignedTo = "sd1"
 
     def __post_init__(self) -> None:
@@ -245,15 +253,20 @@ class NoiseSchedule:
             alphas_cumprod = zero_terminal_snr(alphas_cumprod)
         trained = len(alphas_cumprod)
         to_one = config.get("_class_name") != "PNDMScheduler"  # the one class with another default
+        if config.get("prediction_type") == "original_sample":  # what "sample" was called first
+            config = {**config, "prediction_type": "sample"}
         return cls(
             alphas_cumprod=alphas_cumprod,
-            prediction_type=_choice(config, "prediction_type", "epsilon", PREDICTION_TYPES),
+            prediction_type=_choice(config, "prediction_type", "epsilon", STATED_TYPES),
             timestep_spacing=_choice(config, "timestep_spacing", None, (None, *get_args(Spacing))),
             steps_offset=_whole(config, "steps_offset", 0, 0, trained - 1),
             set_alpha_to_one=_choice(config, "set_alpha_to_one", to_one, (False, True)),
             final_sigmas_type=_choice(config, "final_sigmas_type", "zero", get_args(FinalSigma)),
             original_inference_steps=_whole(
                 config, "original_inference_steps", min(50, trained), 1, trained
+            ),
+            interpolation_type=_choice(
+                config, "interpolation_type", "linear", get_args(Interpolation)
             ),
         )
 
@@ -263,26 +276,42 @@ class NoiseSchedule:
         return ((1 - self.alphas_cumprod) / self.alphas_cumprod).sqrt()
 
     def timestep(self, sigma: Tensor) -> Tensor:
-        """The timestep a model is told for each sigma: (B,) -> (B,) float32 on sigma's device.
+        """What a model is told for each sigma: (B,) -> (B,) float32 on sigma's device.
 
-        Between two trained levels by interpolation in log sigma; beyond the first or last, that
-        one. To a thousandth of a timestep, so that a trained sigma gives its own timestep exactly
-        even when it comes in float32.
+        A preconditioned model a quarter of log sigma (Karras et al., 2206.00364, table 1), others
+        the timestep. Between two trained levels by interpolation in log sigma; beyond the first or
+        last, that one. To a thousandth of a timestep: a trained sigma gives its own timestep, to
+        the bit, even when it comes in float32.
         """
         log_sigma, log_trained = sigma.cpu().double().log(), self.trained_sigmas.log()
+        if self.prediction_type == "preconditioned":
+            return (log_sigma / 4).float().to(sigma.device)
         timestep = np.interp(log_sigma, log_trained, np.arange(len(log_trained)))
         return torch.from_numpy(timestep).round(decimals=3).float().to(sigma.device)
 
-    def _spaced_sigmas(self, count: int, spacing: Spacing, grid: Grid) -> Tensor:
+    def least_strength(self, num_inference_steps: int, grid: Grid) -> float:
+        """The least share of its levels that a run of so many steps can start from a picture at."""
+        if grid.distilled:
+            return num_inference_steps / min(
+                self.original_inference_steps, len(self.alphas_cumprod)
+            )
+        return 1 / num_inference_steps
+
+    def _spaced_sigmas(self, count: int, spacing: Spacing, grid: Grid, strength: float) -> Tensor:
         trained = len(self.alphas_cumprod)
         if grid.distilled:
             most = min(self.original_inference_steps, trained)
+            if int(most * strength) < count <= most:
+                raise ValueError(
+                    f"strength: got {strength}, allowed: "
+                    f"{self.least_strength(count, grid):.3g} to 1 at {count} steps"
+                )
             if count > most:
                 raise ValueError(
                     f"num_inference_steps: got {count}, allowed: 1 to {most}, "
                     "the steps that few-step models were distilled from"
                 )
-            timesteps = distilled_timesteps(trained, most, count)
+            timesteps = distilled_timesteps(trained, most, count, strength)
         else:
             timesteps = spaced_timesteps(trained, count, spacing, self.steps_offset, grid)
         if timesteps[0] >= trained or (np.diff(timesteps) >= 0).any():
@@ -298,14 +327,23 @@ class NoiseSchedule:
         schedule: str = "uniform",
         spacing: Spacing | None = None,
         grid: Grid = CONTINUOUS,
+        strength: float = 1.0,
     ) -> Tensor:
         """The levels of a run: (num_inference_steps + 1,) float64, descending, on the CPU.
 
         The last is 0, or the first trained sigma where the checkpoint says so. schedule: a key of
         SCHEDULES. spacing: in place of the checkpoint's. grid: that of the sampler to be run.
-        ValueError: steps outside 1..1000, or more than there are different timesteps for.
+        strength: where a run that starts from a picture begins. It leaves the last
+        int(num_inference_steps * strength) levels; few-step models find all their steps in that
+        share of the levels they were distilled at. ValueError: steps outside 1..1000, more than
+        there are different timesteps for, or a strength that leaves none.
         """
-        count = num_inference_steps
+        levels = self._levels(num_inference_steps, schedule, spacing, grid, strength)
+        return levels if grid.distilled else truncated(levels, strength)
+
+    def _levels(
+        self, count: int, schedule: str, spacing: Spacing | None, grid: Grid, strength: float
+    ) -> Tensor:
         if not isinstance(count, int) or not 1 <= count <= MAX_STEPS:
             raise ValueError(f"num_inference_steps: got {count!r}, allowed: 1 to {MAX_STEPS}")
         if schedule not in SCHEDULES:
@@ -314,11 +352,15 @@ class NoiseSchedule:
         if spacing not in get_args(Spacing):
             raise ValueError(f"spacing: got {spacing!r}, allowed: {', '.join(get_args(Spacing))}")
 
+        if schedule == "uniform" and self.interpolation_type == "log_linear":
+            low, high = self.trained_sigmas[0].item(), self.trained_sigmas[-1].item()
+            return exponential(Span(high, low, self.trained_sigmas), count + 1)
         if schedule == "uniform":
-            levels = self._spaced_sigmas(count, spacing, grid)
+            levels = self._spaced_sigmas(count, spacing, grid, strength)
         else:
             reached = self.trained_sigmas.flip(0)
-            reached = reached if grid.intervals else self._spaced_sigmas(count, spacing, grid)
+            if not grid.intervals:
+                reached = self._spaced_sigmas(count, spacing, grid, strength)
             first, last = reached[0].item(), reached[-1].item()
             levels = RAMPS[schedule](Span(first, last, self.trained_sigmas, self.aligned_to), count)
 

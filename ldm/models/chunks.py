@@ -3,7 +3,8 @@
 Owns where a caption is cut, and what the page is told of it. A tokenizer is enough: no weights.
 The rule is that of AUTOMATIC1111's stable-diffusion-webui: a chunk that is full when another token
 comes is cut behind its last comma, if at most 20 tokens (its default) stand from that comma on,
-else right there; BREAK ends a chunk wherever it stands.
+else right there; BREAK ends a chunk wherever it stands; the vectors that a word of textual
+inversion stands for are never parted.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import TYPE_CHECKING
 from ldm.models.prompt import Break, Words, parse
 
 if TYPE_CHECKING:
-    from transformers import CLIPTokenizer
+    from transformers import PreTrainedTokenizerBase
 
-COMMA = ",</w>"
+COMMAS = (",</w>", ",")  # in CLIP's vocabularies, where "," begins a word, and in others
 COMMA_BACKTRACK = 20  # tokens
 
 
@@ -30,6 +31,19 @@ class Token:
     weight: float
     start: int
     end: int
+    together: int = 1  # tokens, this one included, that no cut may part
+
+
+@dataclass(frozen=True)
+class AddedWord:
+    """A name that stands for vectors of its own (textual inversion, Gal et al. 2022, 2208.01618).
+
+    tokens: as the tokenizer reads the name; ids: the vectors' numbers, which stand for it.
+    """
+
+    name: str
+    tokens: tuple[int, ...]
+    ids: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -66,8 +80,34 @@ def _end_of_character(caption: str, end: int) -> int:
     return end
 
 
-def tokenize(tokenizer: CLIPTokenizer, caption: str) -> list[Token | Break]:
+def replace_words(tokens: Sequence[Token], words: Sequence[AddedWord]) -> list[Token]:
+    """Tokens with the vectors of added words in place of their names, the longest name first."""
+    if not words:
+        return list(tokens)
+    found: list[Token] = []
+    at = 0
+    longest_first = sorted(words, key=lambda word: len(word.tokens), reverse=True)
+    while at < len(tokens):
+        ids = [token.id for token in tokens[at:]]
+        word = next((w for w in longest_first if tuple(ids[: len(w.tokens)]) == w.tokens), None)
+        if word is None:
+            found.append(tokens[at])
+            at += 1
+            continue
+        first, last = tokens[at], tokens[at + len(word.tokens) - 1]
+        for index, number in enumerate(word.ids):
+            together = len(word.ids) if index == 0 else 1
+            found.append(Token(number, first.weight, first.start, last.end, together))
+        at += len(word.tokens)
+    return found
+
+
+def tokenize(
+    tokenizer: PreTrainedTokenizerBase, caption: str, added: Sequence[AddedWord] = ()
+) -> list[Token | Break]:
     """The tokens of a caption with their weights, uncut, and the breaks between them.
+
+    added: words that stand for vectors; a name is found within words of one weight.
 
     Not to be called by two threads at once with the same tokenizer, which keeps its settings as
     state (`TextEncoder` guards its own).
@@ -90,9 +130,11 @@ def tokenize(tokenizer: CLIPTokenizer, caption: str) -> list[Token | Break]:
         if isinstance(part, Break):
             found.append(part)
             continue
+        own: list[Token] = []
         for number, (first, last) in zip(*next(numbers), strict=True):
             end = _end_of_character(caption, part.positions[last - 1] + 1)
-            found.append(Token(number, part.weight, part.positions[first], end))
+            own.append(Token(number, part.weight, part.positions[first], end))
+        found += replace_words(own, added)
     return found
 
 
@@ -121,27 +163,34 @@ def cut(tokens: Sequence[Token | Break], limit: int, comma: int | None) -> tuple
             close(size)
         elif token.id == comma:
             last_comma = len(current)
+        if len(current) + token.together > limit:
+            close(len(current))
         current.append(token)
     if current or not chunks:
         close(len(current))
     return tuple(chunks)
 
 
-def chunks_of(tokenizer: CLIPTokenizer, limit: int, caption: str) -> tuple[Chunk, ...]:
+def chunks_of(
+    tokenizer: PreTrainedTokenizerBase, limit: int, caption: str, words: Sequence[AddedWord] = ()
+) -> tuple[Chunk, ...]:
     """The chunks of a caption, at least one, for a text model that reads `limit` tokens.
 
     Empty ones stand where BREAK begins the caption or follows another. Not for two threads at once
     with the same tokenizer.
     """
-    comma = tokenizer.get_vocab().get(COMMA)
-    return cut(tokenize(tokenizer, caption), limit, comma)
+    vocabulary = tokenizer.get_vocab()
+    commas = [vocabulary[comma] for comma in COMMAS if comma in vocabulary]
+    return cut(tokenize(tokenizer, caption, words), limit, commas[0] if commas else None)
 
 
-def caption_length(tokenizer: CLIPTokenizer, limit: int, caption: str) -> CaptionLength:
+def caption_length(
+    tokenizer: PreTrainedTokenizerBase, limit: int, caption: str, words: Sequence[AddedWord] = ()
+) -> CaptionLength:
     """The caption's tokens and where its chunks end; of any text, weights out of range included.
 
     Not for two threads at once with the same tokenizer.
     """
-    chunks = chunks_of(tokenizer, limit, caption)
+    chunks = chunks_of(tokenizer, limit, caption, words)
     count = sum(len(chunk.tokens) for chunk in chunks)
     return CaptionLength(count, limit, tuple(chunk.end for chunk in chunks))

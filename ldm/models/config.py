@@ -20,15 +20,21 @@ CROSS_MID = "UNetMidBlock2DCrossAttn"
 _UNET_SILENT = frozenset(
     {
         "dropout",
-        "addition_embed_type_num_heads",  # read with addition_embed_type alone
+        "addition_embed_type_num_heads",  # read with another addition_embed_type alone
         "mid_block_only_cross_attention",  # read by another class of middle block alone
+        # How a moving average of the weights was kept (diffusers' EMAModel).
+        "decay",
+        "inv_gamma",
+        "min_decay",
+        "optimization_step",
+        "power",
+        "update_after_step",
+        "use_ema_warmup",
     }
 )
 
 # Keys that would change the maths, with the only value implemented.
 _UNET_FIXED: Mapping[str, object] = {
-    "addition_embed_type": None,
-    "addition_time_embed_dim": None,
     "attention_type": "default",
     "center_input_sample": False,
     "class_embed_type": None,
@@ -39,13 +45,10 @@ _UNET_FIXED: Mapping[str, object] = {
     "encoder_hid_dim_type": None,
     "mid_block_scale_factor": 1,
     "num_attention_heads": None,  # diffusers refuses it too: the count is attention_head_dim
-    "num_class_embeds": None,
-    "projection_class_embeddings_input_dim": None,
     "resnet_out_scale_factor": 1.0,
     "resnet_skip_time_act": False,
     "resnet_time_scale_shift": "default",
     "reverse_transformer_layers_per_block": None,
-    "time_cond_proj_dim": None,
     "time_embedding_act_fn": None,
     "time_embedding_type": "positional",
     "timestep_post_act": None,
@@ -69,7 +72,7 @@ class ConfigError(ValueError):
         self.field, self.got, self.allowed = field, got, allowed
 
 
-class _Reader:
+class Reader:
     """Takes typed values out of a ``config.json`` and notes which keys were taken."""
 
     def __init__(self, values: Mapping[str, object]) -> None:
@@ -86,6 +89,9 @@ class _Reader:
             raise ConfigError(key, got, f"a whole number of at least {minimum}")
         return got
 
+    def optional_integer(self, key: str) -> int | None:
+        return None if self._get(key, None) is None else self.integer(key, 0)
+
     def number(self, key: str, default: float) -> float:
         got = self._get(key, default)
         if not isinstance(got, int | float) or isinstance(got, bool):
@@ -93,7 +99,9 @@ class _Reader:
         return float(got)
 
     def flag(self, key: str, default: bool) -> bool:
+        """True or false; null is false, as published files have it."""
         got = self._get(key, default)
+        got = False if got is None else got
         if not isinstance(got, bool):
             raise ConfigError(key, got, "true or false")
         return got
@@ -103,6 +111,9 @@ class _Reader:
         if not isinstance(got, str) or got not in allowed:
             raise ConfigError(key, got, " or ".join(allowed))
         return got
+
+    def optional_choice(self, key: str, allowed: Collection[str]) -> str | None:
+        return None if self._get(key, None) is None else self.choice(key, "", allowed)
 
     def choices(
         self, key: str, default: tuple[str, ...], allowed: Collection[str]
@@ -154,6 +165,26 @@ class _Reader:
 
 
 @dataclass(frozen=True)
+class SizeEmbedding:
+    """How SDXL's U-Net is told sizes (Podell et al. 2023, section 2.2) beside the pooled text.
+
+    time_embed_dim: features of each number; input_dim: those of all numbers and the pooled text.
+    """
+
+    time_embed_dim: int
+    input_dim: int
+
+    def numbers(self, pooled_dim: int) -> int | None:
+        """How many numbers there are beside a pooled text of so many features; None: it cannot be.
+
+        Six: original height and width, top and left of the crop, target height and width. Five:
+        an aesthetic score in place of the last two.
+        """
+        count, rest = divmod(self.input_dim - pooled_dim, self.time_embed_dim)
+        return count if rest == 0 and count in (5, 6) else None
+
+
+@dataclass(frozen=True)
 class UNetConfig:
     """A ``UNet2DConditionModel``; tuples hold one value a level, first level first.
 
@@ -183,6 +214,9 @@ class UNetConfig:
     flip_sin_to_cos: bool
     freq_shift: float
     time_embedding_dim: int
+    time_cond_proj_dim: int | None  # features of an embedded guidance scale (LCM)
+    num_class_embeds: int | None  # noise levels of a given picture (x4 upscaler)
+    size_embedding: SizeEmbedding | None  # SDXL's
 
     @classmethod
     def from_dict(cls, values: Mapping[str, object]) -> UNetConfig:
@@ -192,7 +226,7 @@ class UNetConfig:
             ConfigError: a value out of range, lists of different lengths, or a key that asks
                 for something that is not implemented.
         """
-        read = _Reader(values)
+        read = Reader(values)
         channels = read.integers("block_out_channels", (320, 640, 1280, 1280))
         levels = len(channels)
         down = read.choices(
@@ -231,13 +265,26 @@ class UNetConfig:
             time_embedding_dim=4 * channels[0]
             if values.get("time_embedding_dim") is None
             else read.integer("time_embedding_dim", 0),
+            time_cond_proj_dim=read.optional_integer("time_cond_proj_dim"),
+            num_class_embeds=read.optional_integer("num_class_embeds"),
+            size_embedding=_size_embedding(read),
         )
         read.finish(_UNET_FIXED, _UNET_SILENT)
-        _check_groups(channels, config.norm_num_groups)
+        check_groups(channels, config.norm_num_groups)
         for key in ("conv_in_kernel", "conv_out_kernel"):
             if getattr(config, key) % 2 == 0:
                 raise ConfigError(key, getattr(config, key), "an odd number")
         return config
+
+
+def _size_embedding(read: Reader) -> SizeEmbedding | None:
+    kind = read.optional_choice("addition_embed_type", ("text_time",))
+    keys = ("addition_time_embed_dim", "projection_class_embeddings_input_dim")
+    if kind is not None:
+        return SizeEmbedding(*(read.integer(key, 0) for key in keys))
+    for key in keys:  # read with addition_embed_type alone
+        read.optional_integer(key)
+    return None
 
 
 @dataclass(frozen=True)
@@ -263,7 +310,7 @@ class AutoencoderKLConfig:
         Raises:
             ConfigError: as :meth:`UNetConfig.from_dict`.
         """
-        read = _Reader(values)
+        read = Reader(values)
         channels = read.integers("block_out_channels", (64,))
         for key, name in (
             ("down_block_types", "DownEncoderBlock2D"),
@@ -290,12 +337,12 @@ class AutoencoderKLConfig:
             force_upcast=read.flag("force_upcast", True),
         )
         read.finish(_VAE_FIXED, silent={"sample_size"})
-        _check_groups(channels, config.norm_num_groups)
+        check_groups(channels, config.norm_num_groups)
         if config.scaling_factor <= 0:
             raise ConfigError("scaling_factor", config.scaling_factor, "a number above 0")
         return config
 
 
-def _check_groups(channels: tuple[int, ...], groups: int) -> None:
+def check_groups(channels: tuple[int, ...], groups: int) -> None:
     if any(c % groups for c in channels):
         raise ConfigError("norm_num_groups", groups, f"a divisor of each of {list(channels)}")

@@ -8,7 +8,6 @@ choice: everything runs in the dtype of its weights.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -137,17 +136,26 @@ def _attention_written_out(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return torch.cat(mixed).view(batch, heads, queries, size)
 
 
-def attention(q: Tensor, k: Tensor, v: Tensor, upcast: bool = False) -> Tensor:
+def attention(
+    q: Tensor, k: Tensor, v: Tensor, upcast: bool = False, score_bytes: int | None = None
+) -> Tensor:
     """Softmax attention (Vaswani et al. 2017, eq. 1), scaled by the root of the head size.
 
     Args:
         q: (B, heads, N, head size).
         k, v: (B, heads, L, head size).
         upcast: the scores may leave the range of float16 (Stable Diffusion 2's do).
+        score_bytes: the most that the scores may take where a kernel holds all of them; the queries
+            are then worked through in parts, which changes nothing but the order of additions.
 
     Returns:
         (B, heads, N, head size).
     """
+    if score_bytes is not None:
+        rows = max(1, score_bytes // (q.shape[0] * q.shape[1] * k.shape[2] * q.element_size()))
+        if rows < q.shape[2]:
+            parts = (attention(part, k, v, upcast) for part in q.split(rows, dim=2))
+            return torch.cat(list(parts), dim=2)
     if upcast and q.device.type == "mps":  # the kernels of cuda and cpu add in float32
         return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
     trains = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad)
@@ -170,7 +178,11 @@ class Context:
 
 
 class Attention(nn.Module):
-    """Multi-head attention over itself, or over a context of ``context_dim`` features."""
+    """Multi-head attention over itself, or over a context of ``context_dim`` features.
+
+    Attributes:
+        score_bytes: see :func:`attention`; None is no limit.
+    """
 
     def __init__(
         self,
@@ -184,6 +196,7 @@ class Attention(nn.Module):
         inner = heads * head_size
         self.heads = heads
         self.upcast = upcast
+        self.score_bytes: int | None = None
         self.is_cross = context_dim is not None
         self.to_q = nn.Linear(dim, inner, bias=False)
         self.to_k = nn.Linear(context_dim or dim, inner, bias=False)
@@ -206,7 +219,7 @@ class Attention(nn.Module):
             k, v = context.projected[self]
         else:
             k, v = self.keys_values(context.states)
-        mixed = attention(self._split(self.to_q(x)), k, v, self.upcast)
+        mixed = attention(self._split(self.to_q(x)), k, v, self.upcast, self.score_bytes)
         return self.to_out[0](mixed.transpose(1, 2).flatten(2))
 
 
@@ -363,37 +376,3 @@ class Upsample2D(nn.Module):
     def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         target = size or (2 * x.shape[2], 2 * x.shape[3])
         return self.conv(F.interpolate(x, size=target, mode="nearest"))
-
-
-# --- time ---------------------------------------------------------------------------------
-
-
-def sinusoids(timesteps: Tensor, dim: int, flip_sin_to_cos: bool, freq_shift: float) -> Tensor:
-    """Sinusoidal embedding (Ho et al. 2020, after Vaswani et al. 2017, section 3.5).
-
-    Args:
-        timesteps: (B,), fractions allowed.
-        dim: width of the result.
-        flip_sin_to_cos: cosines first.
-        freq_shift: 0 lets the slowest frequency stay above 1/10000, 1 reaches it.
-
-    Returns:
-        (B, dim) float32.
-    """
-    half = dim // 2
-    steps = torch.arange(half, dtype=torch.float32, device=timesteps.device)
-    angles = timesteps.float()[:, None] * torch.exp(-math.log(10000) * steps / (half - freq_shift))
-    parts = (angles.cos(), angles.sin()) if flip_sin_to_cos else (angles.sin(), angles.cos())
-    return F.pad(torch.cat(parts, dim=-1), (0, dim % 2))
-
-
-class TimestepEmbedding(nn.Module):
-    """Two linear layers from the sinusoids to the embedding every residual block reads."""
-
-    def __init__(self, dim: int, embedding_dim: int) -> None:
-        super().__init__()
-        self.linear_1 = nn.Linear(dim, embedding_dim)
-        self.linear_2 = nn.Linear(embedding_dim, embedding_dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.linear_2(F.silu(self.linear_1(x)))

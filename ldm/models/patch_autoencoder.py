@@ -3,36 +3,39 @@
 An `AutoencoderKL` spends most of its time in normalisation at full resolution. This one folds 4x4
 pixels into channels first, so that all its convolutions are wide and at low resolution, which is
 what CPUs do well: a 256 x 256 picture decodes several times faster. A linear map from every whole
-8x8 patch to the latent channels (and back) stands beside the convolutions; training starts it at
-the leading principal directions of the pictures' patches, with the convolutional branch at zero, so
-that the first step is already as good as PCA.
+patch of factor x factor pixels to the latent channels (and back) stands beside the convolutions;
+training starts it at the leading principal directions of the pictures' patches, with the
+convolutional branch at zero, so that the first step is already as good as PCA.
 
-Latents leave `encode` with zero mean and unit variance per channel (`latents_mean`, `latents_std`
-of the config); no other module scales them. The module knows nothing of diffusion.
+Latents leave `encode` with zero mean and the scales that `latents_std` sets (`latents_mean`,
+`latents_std` of the config); no other module scales them. The module knows nothing of diffusion.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import pairwise
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-FOLD = 4  # pixels folded into channels on entry; the second fold, by 2, makes the factor 8
+FOLD = 4  # pixels folded into channels on entry; each further level folds by 2
 
 
 @dataclass(frozen=True)
 class PatchAutoencoderConfig:
-    """What `vae/config.json` holds. Widths are channels at 1/4 and 1/8 of the resolution."""
+    """What `vae/config.json` holds. Widths are channels at 1/4, 1/8, ... of the resolution, and the
+    factor between pixels and latents is 4 at the first of them, doubled at each further one.
+    """
 
     in_channels: int = 3
-    latent_channels: int = 4
-    widths: tuple[int, int] = (128, 192)
-    encoder_blocks: tuple[int, int] = (2, 2)
-    decoder_blocks: tuple[int, int] = (3, 3)
-    latents_mean: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
-    latents_std: tuple[float, ...] = (1.0, 1.0, 1.0, 1.0)
+    latent_channels: int = 32
+    widths: tuple[int, ...] = (128, 192, 256)
+    encoder_blocks: tuple[int, ...] = (1, 2, 2)
+    decoder_blocks: tuple[int, ...] = (2, 3, 3)
+    latents_mean: tuple[float, ...] = (0.0,) * 32
+    latents_std: tuple[float, ...] = (1.0,) * 32
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> "PatchAutoencoderConfig":
@@ -55,7 +58,17 @@ class PatchAutoencoderConfig:
                     f"vae/config.json: {name}: got {len(getattr(made, name))} numbers, "
                     f"allowed: {made.latent_channels}, one per latent channel"
                 )
+        for name in ("encoder_blocks", "decoder_blocks"):
+            if len(getattr(made, name)) != len(made.widths):
+                raise ValueError(
+                    f"vae/config.json: {name}: got {len(getattr(made, name))} numbers, "
+                    f"allowed: {len(made.widths)}, one per width"
+                )
         return made
+
+    @property
+    def factor(self) -> int:
+        return FOLD * 2 ** (len(self.widths) - 1)
 
 
 def start_at_zero(convolution: nn.Conv2d) -> None:
@@ -87,43 +100,48 @@ def stage(channels: int, blocks: int) -> nn.Sequential:
 class Encoder(nn.Module):
     def __init__(self, config: PatchAutoencoderConfig) -> None:
         super().__init__()
-        fine, coarse = config.widths
-        self.fold_in = nn.Conv2d(config.in_channels * FOLD * FOLD, fine, 3, padding=1)
-        self.fine = stage(fine, config.encoder_blocks[0])
-        self.down = nn.Conv2d(fine * 4, coarse, 1)
-        self.coarse = stage(coarse, config.encoder_blocks[1])
-        self.out = nn.Conv2d(coarse, config.latent_channels, 3, padding=1)
-        self.linear = nn.Conv2d(config.in_channels, config.latent_channels, 8, stride=8)
+        widths, factor = config.widths, config.factor
+        self.fold_in = nn.Conv2d(config.in_channels * FOLD * FOLD, widths[0], 3, padding=1)
+        self.stages = nn.ModuleList(map(stage, widths, config.encoder_blocks))
+        self.downs = nn.ModuleList(
+            nn.Conv2d(4 * fine, coarse, 1) for fine, coarse in pairwise(widths)
+        )
+        self.out = nn.Conv2d(widths[-1], config.latent_channels, 3, padding=1)
+        self.linear = nn.Conv2d(config.in_channels, config.latent_channels, factor, stride=factor)
 
     def forward(self, images: Tensor) -> Tensor:
-        h = self.fine(self.fold_in(F.pixel_unshuffle(images, FOLD)))  # (B, fine, H/4, W/4)
-        h = self.coarse(self.down(F.pixel_unshuffle(h, 2)))  # (B, coarse, H/8, W/8)
+        h = self.stages[0](self.fold_in(F.pixel_unshuffle(images, FOLD)))  # at H/4, W/4
+        for down, blocks in zip(self.downs, self.stages[1:], strict=True):
+            h = blocks(down(F.pixel_unshuffle(h, 2)))  # half the resolution each time
         return self.linear(images) + self.out(F.silu(h))
 
 
 class Decoder(nn.Module):
     def __init__(self, config: PatchAutoencoderConfig) -> None:
         super().__init__()
-        fine, coarse = config.widths
-        self.fold_in = nn.Conv2d(config.latent_channels, coarse, 3, padding=1)
-        self.coarse = stage(coarse, config.decoder_blocks[1])
-        self.up = nn.Conv2d(coarse, fine * 4, 1)
-        self.fine = stage(fine, config.decoder_blocks[0])
-        self.out = nn.Conv2d(fine, config.in_channels * FOLD * FOLD, 3, padding=1)
-        self.linear = nn.ConvTranspose2d(config.latent_channels, config.in_channels, 8, stride=8)
+        widths, factor = config.widths[::-1], config.factor
+        self.fold_in = nn.Conv2d(config.latent_channels, widths[0], 3, padding=1)
+        self.stages = nn.ModuleList(map(stage, widths, config.decoder_blocks[::-1]))
+        self.ups = nn.ModuleList(
+            nn.Conv2d(coarse, 4 * fine, 1) for coarse, fine in pairwise(widths)
+        )
+        self.out = nn.Conv2d(widths[-1], config.in_channels * FOLD * FOLD, 3, padding=1)
+        self.linear = nn.ConvTranspose2d(
+            config.latent_channels, config.in_channels, factor, stride=factor
+        )
 
     def forward(self, latents: Tensor) -> Tensor:
-        h = self.coarse(self.fold_in(latents))  # (B, coarse, H/8, W/8)
-        h = self.fine(F.pixel_shuffle(self.up(h), 2))  # (B, fine, H/4, W/4)
+        h = self.stages[0](self.fold_in(latents))
+        for up, blocks in zip(self.ups, self.stages[1:], strict=True):
+            h = blocks(F.pixel_shuffle(up(h), 2))  # twice the resolution each time
         return self.linear(latents) + F.pixel_shuffle(self.out(F.silu(h)), FOLD)
 
 
 class PatchAutoencoder(nn.Module):
-    """Pictures (B, 3, H, W) in [-1, 1] to latents (B, C, H/8, W/8) and back; H and W divisible by
-    8.
-    """
+    """Pictures (B, 3, H, W) in [-1, 1] to latents (B, C, H/f, W/f) and back.
 
-    factor = 8
+    H and W must be divisible by the factor f.
+    """
 
     def __init__(self, config: PatchAutoencoderConfig) -> None:
         super().__init__()
@@ -134,6 +152,10 @@ class PatchAutoencoder(nn.Module):
             start_at_zero(out)
 
     @property
+    def factor(self) -> int:
+        return self.config.factor
+
+    @property
     def latent_channels(self) -> int:
         return self.config.latent_channels
 
@@ -141,8 +163,10 @@ class PatchAutoencoder(nn.Module):
         return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None]
 
     def encode(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Latents (B, C, H/8, W/8) of unit variance. Deterministic: there is no posterior to
-        sample, so `generator`, which an `AutoencoderKL` takes here, has nothing to do.
+        """Latents (B, C, H/f, W/f).
+
+        Deterministic: there is no posterior to sample, so `generator`, which an `AutoencoderKL`
+        takes here, has nothing to do.
         """
         del generator
         raw = self.encoder(images.to(self.encoder.out.weight.dtype))
@@ -150,26 +174,26 @@ class PatchAutoencoder(nn.Module):
         return (raw - mean) / self.statistic(self.config.latents_std, raw)
 
     def decode(self, latents: Tensor) -> Tensor:
-        """Pictures (B, 3, 8h, 8w), nominally in [-1, 1] (not clamped)."""
+        """Pictures (B, 3, f h, f w), nominally in [-1, 1] (not clamped)."""
         latents = latents.to(self.decoder.out.weight.dtype)
         mean = self.statistic(self.config.latents_mean, latents)
         return self.decoder(latents * self.statistic(self.config.latents_std, latents) + mean)
 
 
-def principal_patches(images: Tensor, channels: int) -> tuple[Tensor, Tensor, Tensor]:
-    """The leading principal directions of 8x8 patches, as the linear shortcut's starting weights.
+def principal_patches(images: Tensor, channels: int, factor: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The leading principal directions of whole patches, as the linear shortcut's starting weights.
 
-    images: (N, 3, H, W) in [-1, 1]. Returns directions (channels, 3, 8, 8) of unit length, the mean
-    patch (3, 8, 8) and the standard deviation along each direction (channels,), in float32.
+    images: (N, 3, H, W) in [-1, 1]; f the factor. Returns directions (channels, 3, f, f) of unit
+    length, the mean patch (3, f, f) and the standard deviation along each direction (channels,),
+    in float32.
     """
-    patches = (
-        F.unfold(images.float(), 8, stride=8).transpose(1, 2).reshape(-1, images.shape[1] * 64)
-    )
+    size = images.shape[1] * factor**2
+    patches = F.unfold(images.float(), factor, stride=factor).transpose(1, 2).reshape(-1, size)
     mean = patches.mean(0)
     covariance = (patches - mean).T @ (patches - mean) / len(patches)
     values, vectors = torch.linalg.eigh(covariance.double())
     leading = vectors.flip(1)[:, :channels].T.float()
-    shape = (images.shape[1], 8, 8)
+    shape = (images.shape[1], factor, factor)
     return (
         leading.reshape(channels, *shape),
         mean.reshape(shape),
@@ -180,7 +204,7 @@ def principal_patches(images: Tensor, channels: int) -> tuple[Tensor, Tensor, Te
 @torch.no_grad()
 def start_from_principal_patches(model: PatchAutoencoder, images: Tensor) -> None:
     """Set the linear shortcut so that the untrained model is PCA of the patches of `images`."""
-    directions, mean, deviation = principal_patches(images, model.latent_channels)
+    directions, mean, deviation = principal_patches(images, model.latent_channels, model.factor)
     scale = deviation[:, None, None, None]
     encoder, decoder = model.encoder.linear, model.decoder.linear
     assert encoder.bias is not None and decoder.bias is not None

@@ -1,22 +1,32 @@
 """Captions to the states that the U-Net attends to.
 
 Wraps the tokenizer and CLIP text model of ``transformers``, which read their own files. Owns
-padding, the choice of the layer, and what a token's weight does to its state. The layer is the
-last one, normalised, unless layers are skipped. (Stable Diffusion 2 was trained on the last but
-one of OpenCLIP's model; its files hold one layer fewer.) How a caption writes its weights stands
-in ``prompt``, where it is cut in ``chunks``. Knows nothing of guidance.
+padding, the choice of the layer, and what a token's weight does to its state. How a caption writes
+its weights stands in ``prompt``, where it is cut in ``chunks``. Knows nothing of guidance.
+
+A family reads a layer of its own: Stable Diffusion 1 and 2 the last one, normalised (2 was trained
+on the last but one of OpenCLIP's model, and its files hold one layer fewer), SDXL the last but one
+as it is. Layers that a caption asks to skip (``clip_skip``) count from there.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Lock
+from typing import Protocol
 
 import torch
 from torch import Tensor
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import (
+    CLIPTextModel,
+    CLIPTextModelWithProjection,
+    CLIPTokenizer,
+    PreTrainedTokenizerBase,
+)
 
-from ldm.models.chunks import CaptionLength, Chunk, caption_length, chunks_of
+from ldm.models.chunks import AddedWord, CaptionLength, Chunk, caption_length, chunks_of
 from ldm.models.prompt import LARGEST_WEIGHT, PromptError, check_weights, parse
 
 # With so many, attention to a caption of CLIP's costs about what a picture of 512 x 512 pixels
@@ -51,49 +61,134 @@ def weigh(states: Tensor, weights: Tensor) -> Tensor:
     return (after * factor[:, None, None]).to(states.dtype)
 
 
-class TextEncoder:
-    """A tokenizer and the text model it was made for. Threads may share it.
+@dataclass(frozen=True, eq=False)
+class TextStates:
+    """What a text model makes of N texts: states (N, L, D), and pooled texts (N, P) if it has."""
+
+    states: Tensor
+    pooled: Tensor | None = None
+
+
+class CaptionEncoder(Protocol):
+    """What every family's text models offer. Threads may share one.
 
     Attributes:
-        limit: the tokens that the model reads at once, begin and end not counted. The states have
-            two positions more.
-        layers: how many the model has; one less may be skipped.
+        limit: the tokens of a chunk, begin and end not counted.
+        layers: how many there are up to the family's own; one less may be skipped.
     """
 
-    def __init__(self, tokenizer: CLIPTokenizer, model: CLIPTextModel) -> None:
-        self.tokenizer = tokenizer
-        self.model = model
-        # A tokenizer's file may say nothing of its length, and then gives an enormous one.
-        positions = min(tokenizer.model_max_length, model.config.max_position_embeddings)
-        self.limit = positions - 2
-        self.layers = model.config.num_hidden_layers
-        # The tokenizer keeps padding and truncation as state: two threads would meet there.
-        self._lock = Lock()
+    limit: int
+    layers: int
 
     def tokens(self, text: str) -> list[str]:
         """The tokens of a plain text, uncut, without begin, end and padding."""
-        with self._lock:
-            return self.tokenizer.tokenize(text)
+        ...
 
     def length(self, caption: str) -> CaptionLength:
         """How many tokens a caption has, and where its chunks end; see `CaptionLength`."""
-        with self._lock:
-            return caption_length(self.tokenizer, self.limit, caption)
+        ...
 
     def chunks(self, caption: str) -> tuple[Chunk, ...]:
         """The chunks of a caption that may be encoded, at least one.
 
         Raises PromptError for a weight out of its limits and for more than 64 chunks.
         """
+        ...
+
+    def called(self, caption: str) -> tuple[str, ...]:
+        """The names of textual inversion that a caption calls."""
+        ...
+
+    def encode_captions(self, captions: Sequence[str], clip_skip: int = 0) -> TextStates:
+        """States (B, chunks * L, D) of B captions in the notation of ``prompt``.
+
+        The states of a caption's chunks stand one behind the other; captions of fewer chunks than
+        the longest are filled up with empty ones, so that all can share a U-Net call. The pooled
+        text is the first chunk's. clip_skip: the last layers to leave out, 0 to `layers` - 1.
+        Raises PromptError for a caption that cannot be encoded.
+        """
+        ...
+
+
+def same_length(captions: Sequence[Sequence[Chunk]]) -> tuple[list[Chunk], int]:
+    """All captions' chunks in a row, each caption filled up with empty ones to as many as the
+    longest has; and how many that is.
+    """
+    most = max(map(len, captions))
+    filled = [[*chunks, *[Chunk()] * (most - len(chunks))] for chunks in captions]
+    return [chunk for chunks in filled for chunk in chunks], most
+
+
+def joined(text: TextStates, chunks: int) -> TextStates:
+    """Captions of so many chunks each, from the chunks: see `CaptionEncoder.encode_captions`."""
+    states = text.states.unflatten(0, (-1, chunks)).flatten(1, 2)
+    return TextStates(states, None if text.pooled is None else text.pooled[::chunks])
+
+
+def special_token(number: object) -> int:
+    """The number of a tokenizer's token for the beginning or the end. ValueError if it has none."""
+    if not isinstance(number, int):
+        raise ValueError(f"tokenizer: got {number!r} for a special token, allowed: its number")
+    return number
+
+
+class ChunkEncoder(ABC):
+    """A :class:`CaptionEncoder` whose text model reads chunks, each between a begin and an end
+    token and filled up with padding.
+
+    positions: how many tokens the model reads at once, those two included. begin, end: their
+    numbers.
+    """
+
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, positions: int, layers: int, begin: int, end: int
+    ) -> None:
+        self.tokenizer = tokenizer
+        # A tokenizer's file may say nothing of its length, and then gives an enormous one.
+        self.limit = min(tokenizer.model_max_length, positions) - 2
+        self.layers = layers
+        self.begin, self.end = begin, end
+        self.words: tuple[AddedWord, ...] = ()  # of textual inversion
+        # The tokenizer keeps padding and truncation as state: two threads would meet there.
+        self._lock = Lock()
+
+    @abstractmethod
+    def read(self, ids: Tensor, clip_skip: int) -> TextStates:
+        """States (N, L, D) and pooled texts of token numbers (N, L), unweighted."""
+
+    def tokens(self, text: str) -> list[str]:
+        """See :class:`CaptionEncoder`."""
+        with self._lock:
+            return self.tokenizer.tokenize(text)
+
+    def token_ids(self, text: str) -> tuple[int, ...]:
+        """The numbers of `tokens`."""
+        vocabulary = self.tokenizer.get_vocab()
+        return tuple(vocabulary[token] for token in self.tokens(text))
+
+    def length(self, caption: str) -> CaptionLength:
+        """See :class:`CaptionEncoder`."""
+        with self._lock:
+            return caption_length(self.tokenizer, self.limit, caption, self.words)
+
+    def chunks(self, caption: str) -> tuple[Chunk, ...]:
+        """See :class:`CaptionEncoder`."""
         check_weights(parse(caption))
         with self._lock:
-            chunks = chunks_of(self.tokenizer, self.limit, caption)
+            chunks = chunks_of(self.tokenizer, self.limit, caption, self.words)
         if len(chunks) > MAX_CHUNKS:
             raise PromptError(
                 f"a caption of {len(chunks)} chunks",
                 f"at most {MAX_CHUNKS} of up to {self.limit} tokens",
             )
         return chunks
+
+    def called(self, caption: str) -> tuple[str, ...]:
+        """See :class:`CaptionEncoder`."""
+        if not self.words:
+            return ()
+        found = {token.id for chunk in self.chunks(caption) for token in chunk.tokens}
+        return tuple(word.name for word in self.words if word.ids[0] in found)
 
     def ids(self, texts: Sequence[str]) -> Tensor:
         """Token numbers (B, limit + 2) of plain texts, with begin, end and padding, cut to that
@@ -114,51 +209,74 @@ class TextEncoder:
         """States (B, limit + 2, D) of B plain texts, on the model's device and in its dtype.
 
         A text is read as it stands, brackets and all, and what is beyond the limit is cut off; for
-        the notation of captions see `encode_prompts`.
+        the notation of captions see `encode_captions`.
         """
-        return self._states(self.ids(texts), 0)
+        return self.read(self.ids(texts), 0).states
+
+    def encode_captions(self, captions: Sequence[str], clip_skip: int = 0) -> TextStates:
+        """See :class:`CaptionEncoder`."""
+        chunks, each = same_length([self.chunks(caption) for caption in captions])
+        return joined(self.encode_chunks(chunks, clip_skip), each)
 
     @torch.no_grad()
-    def encode_chunks(self, chunks: Sequence[Chunk], clip_skip: int = 0) -> Tensor:
+    def encode_chunks(self, chunks: Sequence[Chunk], clip_skip: int = 0) -> TextStates:
         """Weighted states (N, limit + 2, D) of N chunks, on the model's device, in its dtype.
 
-        clip_skip: the last layers to leave out, 0 to `layers` - 1; the final normalisation is
-        applied all the same. ValueError for another number.
+        Weights change no pooled text. clip_skip: the last layers to leave out, 0 to `layers` - 1.
+        ValueError for another number.
         """
         if not 0 <= clip_skip < self.layers:
             raise ValueError(f"clip_skip: got {clip_skip}, allowed: 0 to {self.layers - 1}")
-        begin, end = self.tokenizer.bos_token_id, self.tokenizer.eos_token_id
-        padding = self.tokenizer.pad_token_id
+        begin, end, padding = self.begin, self.end, self.tokenizer.pad_token_id
         ids, weights = [], []
         for chunk in chunks:
             empty = self.limit - len(chunk.tokens)
             ids.append([begin, *(token.id for token in chunk.tokens), end, *[padding] * empty])
             weights.append([1.0, *(token.weight for token in chunk.tokens), 1.0, *[1.0] * empty])
-        states = self._states(torch.tensor(ids), clip_skip)
-        factors = torch.tensor(weights, device=states.device)
+        text = self.read(torch.tensor(ids), clip_skip)
+        factors = torch.tensor(weights, device=text.states.device)
         weighted = (factors != 1).any(1)
         if weighted.any():  # the states of other chunks stay as they are, to the bit
-            states[weighted] = weigh(states[weighted], factors[weighted])
-        return states
-
-    def _states(self, ids: Tensor, clip_skip: int) -> Tensor:
-        """Normalised states (N, L, D) of token numbers (N, L)."""
-        ids = ids.to(self.model.device)
-        if clip_skip == 0:
-            return self.model(input_ids=ids).last_hidden_state
-        layers = self.model(input_ids=ids, output_hidden_states=True).hidden_states
-        return self.model.final_layer_norm(layers[-1 - clip_skip])
+            text.states[weighted] = weigh(text.states[weighted], factors[weighted])
+        return text
 
 
-def encode_prompts(encoder: TextEncoder, captions: Sequence[str], clip_skip: int = 0) -> Tensor:
-    """States (B, chunks * (limit + 2), D) of B captions in the notation of ``prompt``.
+class TextEncoder(ChunkEncoder):
+    """A :class:`CaptionEncoder` of a tokenizer and the CLIP text model it was made for.
 
-    The states of a caption's chunks stand one behind the other; captions of fewer chunks than the
-    longest are filled up with empty ones, so that all can share a U-Net call. clip_skip: see
-    `encode_chunks`. Raises PromptError for a caption that cannot be encoded.
+    skipped, normalised: the layer that the family reads, as so many from the last, and whether the
+    final normalisation is applied to it. The pooled text is the last layer's state of the end
+    token, normalised, and projected by a model that has a projection.
     """
-    chunked = [encoder.chunks(caption) for caption in captions]
-    most = max(map(len, chunked))
-    filled = [[*chunks, *[Chunk()] * (most - len(chunks))] for chunks in chunked]
-    states = encoder.encode_chunks([chunk for chunks in filled for chunk in chunks], clip_skip)
-    return states.reshape(len(captions), -1, states.shape[-1])
+
+    def __init__(
+        self,
+        tokenizer: CLIPTokenizer,
+        model: CLIPTextModel | CLIPTextModelWithProjection,
+        skipped: int = 0,
+        normalised: bool = True,
+    ) -> None:
+        super().__init__(
+            tokenizer,
+            model.config.max_position_embeddings,
+            model.config.num_hidden_layers - skipped,
+            special_token(tokenizer.bos_token_id),
+            special_token(tokenizer.eos_token_id),
+        )
+        self.model = model
+        self.skipped, self.normalised = skipped, normalised
+
+    @property
+    def text_model(self) -> CLIPTextModel:
+        """The model without a projection."""
+        return self.model if isinstance(self.model, CLIPTextModel) else self.model.text_model
+
+    def read(self, ids: Tensor, clip_skip: int) -> TextStates:
+        """See :class:`ChunkEncoder`."""
+        ids, skipped = ids.to(self.model.device), self.skipped + clip_skip
+        read = self.model(input_ids=ids, output_hidden_states=True)
+        states = read.hidden_states[-1 - skipped]
+        if self.normalised:
+            states = self.text_model.final_layer_norm(states)
+        plain = isinstance(self.model, CLIPTextModel)
+        return TextStates(states, read.pooler_output if plain else read.text_embeds)

@@ -1,4 +1,4 @@
-"""The denoising U-Net: ``UNet2DConditionModel`` of Stable Diffusion 1 and 2.
+"""The denoising U-Net: ``UNet2DConditionModel`` of Stable Diffusion 1, 2 and XL.
 
 Owns the order of blocks and skips. Knows nothing of what its output means (noise, velocity
 or picture), of schedules or of guidance.
@@ -19,12 +19,11 @@ from ldm.models.layers import (
     Downsample2D,
     GroupNorm,
     ResnetBlock2D,
-    TimestepEmbedding,
     Transformer2DModel,
     TransformerShape,
     Upsample2D,
-    sinusoids,
 )
+from ldm.models.timestep import TimestepEmbedding, sinusoids
 
 
 @dataclass(frozen=True)
@@ -169,6 +168,10 @@ class CrossAttnUpBlock2D(UpBlock2D):
         return self.attentions[i](self.resnets[i](x, embedding), context)
 
 
+def _shape(tensor: Tensor | None) -> str:
+    return "nothing" if tensor is None else str(tuple(tensor.shape))
+
+
 class UNet2DConditionModel(nn.Module):
     """Noisy latents, a timestep and a text's states in; the model's raw prediction out."""
 
@@ -195,7 +198,15 @@ class UNet2DConditionModel(nn.Module):
             kernel_size=config.conv_in_kernel,
             padding=config.conv_in_kernel // 2,
         )
-        self.time_embedding = TimestepEmbedding(channels[0], config.time_embedding_dim)
+        self.time_embedding = TimestepEmbedding(
+            channels[0], config.time_embedding_dim, config.time_cond_proj_dim
+        )
+        if config.num_class_embeds is not None:
+            self.class_embedding = nn.Embedding(config.num_class_embeds, config.time_embedding_dim)
+        if config.size_embedding is not None:
+            self.add_embedding = TimestepEmbedding(
+                config.size_embedding.input_dim, config.time_embedding_dim
+            )
 
         # Down: the channels of every skip are noted for the way up.
         self.down_blocks = nn.ModuleList()
@@ -248,16 +259,42 @@ class UNet2DConditionModel(nn.Module):
         layers = [m for m in self.modules() if isinstance(m, Attention) and m.is_cross]
         return Context(states, {layer: layer.keys_values(states) for layer in layers})
 
-    def _embed(self, timestep: Tensor, dtype: torch.dtype) -> Tensor:
-        config = self.config
-        waves = sinusoids(
-            timestep, config.block_out_channels[0], config.flip_sin_to_cos, config.freq_shift
-        )
+    def _waves(self, numbers: Tensor, dim: int) -> Tensor:
+        return sinusoids(numbers, dim, self.config.flip_sin_to_cos, self.config.freq_shift)
+
+    def _embed(
+        self,
+        timestep: Tensor,
+        pooled: Tensor | None,
+        time_ids: Tensor | None,
+        class_labels: Tensor | None,
+        guidance: Tensor | None,
+        dtype: torch.dtype,
+    ) -> Tensor:
+        config, condition = self.config, None
+        if guidance is not None and config.time_cond_proj_dim is not None:
+            condition = sinusoids(1000 * guidance, config.time_cond_proj_dim, False, 1).to(dtype)
+        waves = self._waves(timestep, config.block_out_channels[0])
+        embedding = self.time_embedding(waves.to(dtype), condition)
+        if class_labels is not None:
+            embedding = embedding + self.class_embedding(class_labels)
+        if pooled is not None and time_ids is not None and config.size_embedding is not None:
+            waves = self._waves(time_ids.flatten(), config.size_embedding.time_embed_dim)
+            sizes = waves.view(len(time_ids), -1)
+            embedding = embedding + self.add_embedding(torch.cat([pooled, sizes], 1).to(dtype))
         # Each residual block begins by activating it: done once for all of them.
-        return F.silu(self.time_embedding(waves.to(dtype)))
+        return F.silu(embedding)
 
     def forward(
-        self, sample: Tensor, timestep: Tensor, encoder_hidden_states: Tensor | Context
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        encoder_hidden_states: Tensor | Context,
+        *,
+        pooled: Tensor | None = None,
+        time_ids: Tensor | None = None,
+        class_labels: Tensor | None = None,
+        guidance: Tensor | None = None,
     ) -> Tensor:
         """Predict.
 
@@ -266,19 +303,35 @@ class UNet2DConditionModel(nn.Module):
             timestep: (B,), one for each row, fractions allowed; 0 to 999 in training's terms.
             encoder_hidden_states: (B, L, cross_attention_dim), or what :meth:`project` made
                 of it.
+            pooled: (B, P) text and time_ids: (B, 5 or 6) sizes, where the configuration has a
+                ``size_embedding``.
+            class_labels: (B,) whole numbers below ``num_class_embeds``, where it has that.
+            guidance: (B,) guidance scales less 1 (the w of Luo et al. 2023, section 4.2), where
+                it has ``time_cond_proj_dim``.
 
         Returns:
             (B, out_channels, h, w) in the dtype of ``sample``.
 
         Raises:
-            ValueError: shapes that do not belong together.
+            ValueError: shapes that do not belong together; something that is missing or that
+                this model is not told.
         """
         context = encoder_hidden_states
         if isinstance(context, Tensor):
             context = Context(context)
         self._check(sample, timestep, context)
+        sized, counted = self.config.size_embedding, self.config.num_class_embeds
+        for name, given, needed in (
+            ("pooled", pooled, sized),
+            ("time_ids", time_ids, sized),
+            ("class_labels", class_labels, counted),
+            ("guidance", guidance, self.config.time_cond_proj_dim),
+        ):
+            if (given is None) != (needed is None):
+                allowed = "nothing" if needed is None else "one for each row"
+                raise ValueError(f"{name}: got {_shape(given)}, allowed: {allowed}, of this model")
 
-        embedding = self._embed(timestep, sample.dtype)
+        embedding = self._embed(timestep, pooled, time_ids, class_labels, guidance, sample.dtype)
         x = self.conv_in(sample)
         x, skips = self._down(x, embedding, context)
         if self.mid_block is not None:

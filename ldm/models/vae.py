@@ -11,29 +11,56 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ldm.models import tiling
 from ldm.models.config import AutoencoderKLConfig
 from ldm.models.layers import Downsample2D, GroupNorm, ResnetBlock2D, Upsample2D, attention
 
 EPS = 1e-6  # of every normalisation in this model
 
 
-class SpatialAttention(nn.Module):
-    """Self-attention with one head over all pixels of a feature map, added to it."""
+def check_images(images: Tensor, channels: int, factor: int) -> None:
+    """ValueError unless images are (B, channels, H, W) with H and W divisible by factor."""
+    shape = tuple(images.shape)
+    if len(shape) != 4 or shape[1] != channels or shape[2] % factor or shape[3] % factor:
+        raise ValueError(
+            f"images: got {shape}, allowed: (B, {channels}, H, W) "
+            f"with H and W divisible by {factor}"
+        )
 
-    def __init__(self, channels: int, groups: int) -> None:
+
+def check_latents(latents: Tensor, channels: int) -> None:
+    """ValueError unless latents are (B, channels, h, w)."""
+    if latents.ndim != 4 or latents.shape[1] != channels:
+        raise ValueError(f"latents: got {tuple(latents.shape)}, allowed: (B, {channels}, h, w)")
+
+
+class SpatialAttention(nn.Module):
+    """Self-attention over all pixels of a feature map, added to it.
+
+    Attributes:
+        score_bytes: see :func:`ldm.models.layers.attention`; None is no limit.
+    """
+
+    def __init__(self, channels: int, groups: int, heads: int = 1, eps: float = EPS) -> None:
         super().__init__()
-        self.group_norm = GroupNorm(groups, channels, eps=EPS)
+        self.heads = heads
+        self.score_bytes: int | None = None
+        self.group_norm = GroupNorm(groups, channels, eps=eps)
         self.to_q = nn.Linear(channels, channels)
         self.to_k = nn.Linear(channels, channels)
         self.to_v = nn.Linear(channels, channels)
         # A list, because the files count an (empty) dropout as to_out.1.
         self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
 
+    def _split(self, h: Tensor) -> Tensor:
+        return h.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, H * W, head size)
+
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        h = self.group_norm(x).permute(0, 2, 3, 1).flatten(1, 2)[:, None]  # (B, 1, H * W, C)
-        h = attention(self.to_q(h), self.to_k(h), self.to_v(h))
-        h = self.to_out[0](h[:, 0]).unflatten(1, (height, width))
+        h = self.group_norm(x).permute(0, 2, 3, 1).flatten(1, 2)  # (B, H * W, C)
+        q, k, v = (self._split(project(h)) for project in (self.to_q, self.to_k, self.to_v))
+        h = attention(q, k, v, score_bytes=self.score_bytes)
+        h = self.to_out[0](h.transpose(1, 2).flatten(2)).unflatten(1, (height, width))
         return x + h.permute(0, 3, 1, 2)
 
 
@@ -66,10 +93,15 @@ class DownEncoderBlock2D(nn.Module):
             nn.ModuleList([Downsample2D(out_channels, padding=0)]) if downsample else None
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, tile: int | None = None) -> Tensor:
         for resnet in self.resnets:
-            x = resnet(x)
-        return x if self.downsamplers is None else self.downsamplers[0](x)
+            assert isinstance(resnet, ResnetBlock2D)
+            x = tiling.resnet(resnet, x, tile)
+        if self.downsamplers is None:
+            return x
+        (downsampler,) = self.downsamplers
+        assert isinstance(downsampler, Downsample2D)
+        return tiling.downsample(downsampler, x, tile)
 
 
 class UpDecoderBlock2D(nn.Module):
@@ -85,19 +117,31 @@ class UpDecoderBlock2D(nn.Module):
         )
         self.upsamplers = nn.ModuleList([Upsample2D(out_channels)]) if upsample else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, tile: int | None = None) -> Tensor:
         for resnet in self.resnets:
-            x = resnet(x)
-        return x if self.upsamplers is None else self.upsamplers[0](x)
+            assert isinstance(resnet, ResnetBlock2D)
+            x = tiling.resnet(resnet, x, tile)
+        if self.upsamplers is None:
+            return x
+        (upsampler,) = self.upsamplers
+        assert isinstance(upsampler, Upsample2D)
+        return tiling.upsample(upsampler, x, tile)
 
 
 class Encoder(nn.Module):
-    """(B, in_channels, H, W) -> mean and log variance, (B, 2 * latent_channels, H/f, W/f)."""
+    """(B, in_channels, H, W) -> (B, out_channels, H/f, W/f): in `AutoencoderKL` mean and log
+    variance of the latents.
 
-    def __init__(self, config: AutoencoderKLConfig) -> None:
+    Attributes:
+        tile: side of the tiles in which larger maps are worked on (see `tiling`); None: they are
+            worked on whole, as those of the lowest resolution always are.
+    """
+
+    def __init__(self, config: AutoencoderKLConfig, out_channels: int) -> None:
         super().__init__()
         channels, groups = config.block_out_channels, config.norm_num_groups
         last = len(channels) - 1
+        self.tile: int | None = None
         self.conv_in = nn.Conv2d(config.in_channels, channels[0], kernel_size=3, padding=1)
         self.down_blocks = nn.ModuleList(
             DownEncoderBlock2D(
@@ -107,25 +151,28 @@ class Encoder(nn.Module):
         )
         self.mid_block = UNetMidBlock2D(channels[-1], groups)
         self.conv_norm_out = GroupNorm(groups, channels[-1], eps=EPS)
-        self.conv_out = nn.Conv2d(
-            channels[-1], 2 * config.latent_channels, kernel_size=3, padding=1
-        )
+        self.conv_out = nn.Conv2d(channels[-1], out_channels, kernel_size=3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv_in(x)
+        x = tiling.convolve(self.conv_in, x, self.tile)
         for block in self.down_blocks:
-            x = block(x)
+            x = block(x, self.tile)
         x = self.mid_block(x)
         return self.conv_out(F.silu(self.conv_norm_out(x)))
 
 
 class Decoder(nn.Module):
-    """(B, latent_channels, h, w) -> (B, out_channels, h * f, w * f)."""
+    """(B, latent_channels, h, w) -> (B, out_channels, h * f, w * f).
+
+    Attributes:
+        tile: as the encoder's.
+    """
 
     def __init__(self, config: AutoencoderKLConfig) -> None:
         super().__init__()
         channels, groups = config.block_out_channels[::-1], config.norm_num_groups
         last = len(channels) - 1
+        self.tile: int | None = None
         self.conv_in = nn.Conv2d(config.latent_channels, channels[0], kernel_size=3, padding=1)
         self.mid_block = UNetMidBlock2D(channels[0], groups)
         self.up_blocks = nn.ModuleList(
@@ -140,8 +187,8 @@ class Decoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.mid_block(self.conv_in(x))
         for block in self.up_blocks:
-            x = block(x)
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+            x = block(x, self.tile)
+        return tiling.finish(self.conv_norm_out, self.conv_out, x, self.tile)
 
 
 class AutoencoderKL(nn.Module):
@@ -157,9 +204,9 @@ class AutoencoderKL(nn.Module):
         self.config = config
         self.factor = 2 ** (len(config.block_out_channels) - 1)
         self.latent_channels = config.latent_channels
-        self.encoder = Encoder(config)
-        self.decoder = Decoder(config)
         moments = 2 * config.latent_channels
+        self.encoder = Encoder(config, moments)
+        self.decoder = Decoder(config)
         self.quant_conv = nn.Conv2d(moments, moments, kernel_size=1)
         self.post_quant_conv = nn.Conv2d(
             config.latent_channels, config.latent_channels, kernel_size=1
@@ -182,13 +229,7 @@ class AutoencoderKL(nn.Module):
         Raises:
             ValueError: another shape.
         """
-        channels, factor = self.config.in_channels, self.factor
-        shape = images.shape
-        if len(shape) != 4 or shape[1] != channels or shape[2] % factor or shape[3] % factor:
-            raise ValueError(
-                f"images: got {tuple(shape)}, allowed: (B, {channels}, H, W) "
-                f"with H and W divisible by {factor}"
-            )
+        check_images(images, self.config.in_channels, self.factor)
         moments = self.encoder(images.to(self.encoder.conv_in.weight.dtype))
         if self.quant_conv is not None:
             moments = self.quant_conv(moments)
@@ -213,10 +254,7 @@ class AutoencoderKL(nn.Module):
         Raises:
             ValueError: another shape.
         """
-        if latents.ndim != 4 or latents.shape[1] != self.latent_channels:
-            raise ValueError(
-                f"latents: got {tuple(latents.shape)}, allowed: (B, {self.latent_channels}, h, w)"
-            )
+        check_latents(latents, self.latent_channels)
         latents = latents / self.config.scaling_factor + self.config.shift_factor
         latents = latents.to(self.decoder.conv_in.weight.dtype)
         if self.post_quant_conv is not None:

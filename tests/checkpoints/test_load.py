@@ -123,7 +123,14 @@ def test_vae_that_leaves_float16_stays_in_float32(
 def test_patch_autoencoder_is_told_by_its_class(folder: Path) -> None:
     from ldm.models.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
 
-    settings = {"widths": [8, 12], "encoder_blocks": [1, 1], "decoder_blocks": [1, 1]}
+    settings = {
+        "latent_channels": 4,
+        "widths": [8, 12],
+        "encoder_blocks": [1, 1],
+        "decoder_blocks": [1, 1],
+        "latents_mean": [0.0] * 4,
+        "latents_std": [1.0] * 4,
+    }
     theirs = PatchAutoencoder(PatchAutoencoderConfig.from_dict(settings))
     save_file(theirs.state_dict(), folder / VAE_FILE)
     config = {"_class_name": "PatchAutoencoder", **settings}

@@ -1,4 +1,4 @@
-"""The three predictions against their definitions, per row."""
+"""The predictions against their definitions, per row."""
 
 import math
 from typing import cast
@@ -24,10 +24,14 @@ def output_of(kind: str, x0: Tensor, epsilon: Tensor, sigma: float) -> Tensor:
     """What a perfect model says; v as in Salimans & Ho, 2202.00512, with an angle.
 
     alpha = cos(phi), sigma_vp = sin(phi), sigma = tan(phi), v = cos(phi) epsilon - sin(phi) x0.
+    The preconditioned one is Karras et al., 2206.00364, eq. 7 solved for F, with the sigma_data = 1
+    of table 1: c_skip = 1 / (sigma^2 + 1), c_out = sigma / sqrt(sigma^2 + 1).
     """
     phi = math.atan(sigma)
     v = math.cos(phi) * epsilon - math.sin(phi) * x0
-    return {"epsilon": epsilon, "v_prediction": v, "sample": x0}[kind]
+    c_skip, c_out = 1 / (sigma**2 + 1), sigma / math.sqrt(sigma**2 + 1)
+    f = (x0 - c_skip * (x0 + sigma * epsilon)) / c_out
+    return {"epsilon": epsilon, "v_prediction": v, "sample": x0, "preconditioned": f}[kind]
 
 
 @pytest.mark.parametrize("kind", PREDICTION_TYPES)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,21 @@ def test_distilled_timesteps_equal_the_reference(sampler: str, settings: dict[st
             schedule.sigmas(most + 1, grid=SAMPLERS[sampler].grid)
 
 
+@pytest.mark.parametrize("strength", [0.09, 0.3, 0.58, 0.75, 1.0])
+def test_distilled_timesteps_from_a_picture_equal_the_reference(strength: float) -> None:
+    """As many steps as asked for, however low they start."""
+    scheduler, schedule = LCMScheduler(**STABLE_DIFFUSION), schedule_of()
+    grid = SAMPLERS["lcm"].grid
+    for steps in range(1, int(50 * strength) + 1):
+        scheduler.set_timesteps(steps, strength=strength)
+        sigmas = schedule.sigmas(steps, grid=grid, strength=strength)
+        assert torch.equal(schedule.timestep(sigmas[:-1]), scheduler.timesteps.float())
+    assert schedule.least_strength(steps, grid) == steps / 50
+    if strength < 1:
+        with pytest.raises(ValueError, match=r"strength: got .*, allowed: .* to 1 at"):
+            schedule.sigmas(steps + 1, grid=grid, strength=strength)
+
+
 def test_the_last_level() -> None:
     """set_alpha_to_one speaks to DDIM and PNDM, final_sigmas_type to most others, and DDPM, DEIS,
     LCM and TCD are as their classes in diffusers are.
@@ -217,12 +233,37 @@ def test_truncated_keeps_the_steps_the_reference_pipeline_keeps(steps: int) -> N
                 truncated(sigmas, strength)
         else:
             assert torch.equal(truncated(sigmas, strength), sigmas[-kept - 1 :])
+            assert torch.equal(schedule_of().sigmas(steps, strength=strength), sigmas[-kept - 1 :])
 
 
 @pytest.mark.parametrize("strength", [0.0, -0.5, 1.5, math.nan, math.inf])
 def test_strength_out_of_range_is_refused(strength: float) -> None:
     with pytest.raises(ValueError, match=r"strength: got .*, allowed: 0\.05 to 1 at 20 steps"):
         truncated(schedule_of().sigmas(20), strength)
+
+
+# --- the x2 latent upscaler's ---
+
+
+def test_log_linear_levels_equal_diffusers() -> None:
+    """Of diffusers' n + 2 numbers its pipeline uses n + 1, and ends at the first trained sigma."""
+    scheduler = EulerDiscreteScheduler(**STABLE_DIFFUSION, interpolation_type="log_linear")
+    scheduler.set_timesteps(20)
+    levels = schedule_of(interpolation_type="log_linear").sigmas(20)
+    assert len(levels) == 21
+    # 1e-4: of 1 - a, 0.00085 at the first timestep, diffusers' float32 keeps four digits.
+    np.testing.assert_allclose(levels, scheduler.sigmas[:21].numpy(), rtol=1e-4)
+
+
+def test_a_preconditioned_model_is_told_a_quarter_of_log_sigma() -> None:
+    """Karras et al., table 1: c_noise."""
+    schedule = replace(schedule_of(), prediction_type="preconditioned")
+    told = schedule.timestep(torch.tensor([14.6, 1.0, 0.03]))
+    assert told.tolist() == pytest.approx([math.log(s) / 4 for s in (14.6, 1.0, 0.03)], abs=1e-6)
+
+
+def test_the_first_name_of_a_prediction_type_is_read() -> None:
+    assert schedule_of(prediction_type="original_sample").prediction_type == "sample"
 
 
 # --- reading and refusing ---
@@ -258,7 +299,8 @@ def test_unknown_names_are_refused() -> None:
         ({"timestep_spacing": "log"}, "timestep_spacing: got 'log', allowed: None, 'leading'"),
         ({"final_sigmas_type": "one"}, "final_sigmas_type: got 'one', allowed: 'zero'"),
         ({"thresholding": True}, "thresholding: got True, allowed: False"),
-        ({"interpolation_type": "log_linear"}, "interpolation_type: got 'log_linear'"),
+        ({"interpolation_type": "cubic"}, "interpolation_type: got 'cubic'"),
+        ({"prediction_type": "preconditioned"}, "prediction_type: got 'preconditioned'"),
         ({"sigma_max": 700.0}, "sigma_max: got 700.0, allowed: None"),
         ({"num_train_timesteps": "1000"}, "num_train_timesteps: got '1000', allowed: 2 to"),
         ({"num_train_timesteps": 99.5}, "num_train_timesteps: got 99.5, allowed: whole"),

@@ -34,10 +34,12 @@ def test_sample_size_is_height_and_width() -> None:
     ("key", "value"),
     [
         ("class_embed_type", "timestep"),
-        ("num_class_embeds", 10),
-        ("addition_embed_type", "text_time"),
+        ("num_class_embeds", 0),
+        ("addition_embed_type", "image"),
+        ("addition_embed_type", "text_time"),  # without its two sizes
+        ("addition_time_embed_dim", "256"),
         ("encoder_hid_dim", 1024),
-        ("time_cond_proj_dim", 256),
+        ("time_cond_proj_dim", 0),
         ("time_embedding_type", "fourier"),
         ("resnet_time_scale_shift", "scale_shift"),
         ("center_input_sample", True),
@@ -65,9 +67,20 @@ def test_sample_size_is_height_and_width() -> None:
     ],
 )
 def test_unet_refuses_by_name(key: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=f"^{key}: got .*, allowed: ") as caught:
+    with pytest.raises(ConfigError) as caught:
         UNetConfig.from_dict({key: value})
-    assert caught.value.field == key
+    named = "addition_time_embed_dim" if value == "text_time" else key
+    assert str(caught.value).startswith(f"{named}: got ") and ", allowed: " in str(caught.value)
+    assert caught.value.field == named
+
+
+def test_numbers_beside_the_pooled_text() -> None:
+    """SDXL's base is told six numbers, its refiner five: the widths are those published."""
+    keys = {"addition_embed_type": "text_time", "addition_time_embed_dim": 256}
+    for width, expected in ((2816, 6), (2560, 5), (2561, None), (3072, None), (1280, None)):
+        config = UNetConfig.from_dict({**keys, "projection_class_embeddings_input_dim": width})
+        assert config.size_embedding is not None
+        assert config.size_embedding.numbers(1280) == expected
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from ldm.models.prompt import PromptError
-from ldm.models.text_encoder import TextEncoder, encode_prompts, weigh
+from ldm.models.text_encoder import TextEncoder, weigh
 
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())
 ENTRIES = [*BYTES, *(byte + "</w>" for byte in BYTES), "<|startoftext|>", "<|endoftext|>"]
@@ -52,6 +52,10 @@ def numbers(words: str, padding: int = END) -> list[int]:
     return ids + [padding] * (LENGTH - len(ids))
 
 
+def encoded(encoder: TextEncoder, captions: Sequence[str], clip_skip: int = 0) -> Tensor:
+    return encoder.encode_captions(captions, clip_skip).states
+
+
 @torch.no_grad()
 def states_of(encoder: TextEncoder, words: str, padding: int = END) -> Tensor:
     return encoder.model(input_ids=torch.tensor([numbers(words, padding)])).last_hidden_state[0]
@@ -79,11 +83,11 @@ def weighed_by_hand(states: Tensor, weights: dict[int, float]) -> Tensor:
 )
 def test_plain_captions_are_what_they_were(encoder: TextEncoder, captions: list[str]) -> None:
     """To the bit: pictures drawn before captions had a notation are drawn again."""
-    assert torch.equal(encode_prompts(encoder, captions), encoder.encode(captions))
+    assert torch.equal(encoded(encoder, captions), encoder.encode(captions))
 
 
 def test_a_plain_caption_is_transformers_own(encoder: TextEncoder) -> None:
-    (states,) = encode_prompts(encoder, ["a b , c"])
+    (states,) = encoded(encoder, ["a b , c"])
     torch.testing.assert_close(states, states_of(encoder, "a b , c"), **TOLERANCE)
 
 
@@ -101,7 +105,7 @@ def test_a_plain_caption_is_transformers_own(encoder: TextEncoder) -> None:
 def test_weights_by_the_formula(
     encoder: TextEncoder, caption: str, words: str, weights: dict[int, float]
 ) -> None:
-    states, plain = encode_prompts(encoder, [caption, "d"])
+    states, plain = encoded(encoder, [caption, "d"])
     wanted = weighed_by_hand(states_of(encoder, words), weights)
     torch.testing.assert_close(states, wanted, **TOLERANCE)
     assert (states - states_of(encoder, words)).abs().max() > 0.01, "a weight must show"
@@ -156,7 +160,7 @@ def test_long_captions_chunk_by_chunk(encoder: TextEncoder) -> None:
     """Cut behind the last comma; weights and their mean are each chunk's own."""
     first, second = "a b , " + "c " * 12 + ",", "d " * 18
     caption = f"(a b:1.5) , {'c ' * 12}, {'d ' * 17}(d:0.7)"
-    (states,) = encode_prompts(encoder, [caption])
+    (states,) = encoded(encoder, [caption])
     assert states.shape == (2 * LENGTH, 32)
     wanted = weighed_by_hand(states_of(encoder, first), {0: 1.5, 1: 1.5})
     torch.testing.assert_close(states[:LENGTH], wanted, **TOLERANCE)
@@ -165,13 +169,13 @@ def test_long_captions_chunk_by_chunk(encoder: TextEncoder) -> None:
 
 
 def test_break(encoder: TextEncoder) -> None:
-    (states,) = encode_prompts(encoder, ["a b BREAK c"])
+    (states,) = encoded(encoder, ["a b BREAK c"])
     wanted = torch.cat([states_of(encoder, "a b"), states_of(encoder, "c")])
     torch.testing.assert_close(states, wanted, **TOLERANCE)
 
 
 def test_the_shorter_caption_is_filled_with_empty_chunks(encoder: TextEncoder) -> None:
-    long, short = encode_prompts(encoder, ["a BREAK b BREAK c", "d"])
+    long, short = encoded(encoder, ["a BREAK b BREAK c", "d"])
     assert long.shape == short.shape == (3 * LENGTH, 32)
     empty = states_of(encoder, "")
     wanted = torch.cat([states_of(encoder, "d"), empty, empty])
@@ -181,7 +185,7 @@ def test_the_shorter_caption_is_filled_with_empty_chunks(encoder: TextEncoder) -
 def test_padding_is_the_tokenizers(randomise: Callable[[nn.Module], None]) -> None:
     """Stable Diffusion 2 pads with "!", not with the end of the text."""
     encoder = make_encoder(randomise, "!</w>")
-    first, second = encode_prompts(encoder, ["a", "b"])
+    first, second = encoded(encoder, ["a", "b"])
     torch.testing.assert_close(first, states_of(encoder, "a", NUMBER["!</w>"]), **TOLERANCE)
     assert (second - states_of(encoder, "b")).abs().max() > 0.01
 
@@ -194,23 +198,23 @@ def test_clip_skip(encoder: TextEncoder, clip_skip: int) -> None:
     with torch.no_grad():
         hidden = model(input_ids=ids, output_hidden_states=True).hidden_states
         wanted = model.final_layer_norm(hidden[len(hidden) - 1 - clip_skip])
-    states = encode_prompts(encoder, ["a b", "c"], clip_skip)
+    states = encoded(encoder, ["a b", "c"], clip_skip)
     torch.testing.assert_close(states, wanted, **TOLERANCE)
     if clip_skip:
-        assert (states - encode_prompts(encoder, ["a b", "c"])).abs().max() > 0.01
-    weighed = encode_prompts(encoder, ["a (b:1.5)", "c"], clip_skip)
+        assert (states - encoded(encoder, ["a b", "c"])).abs().max() > 0.01
+    weighed = encoded(encoder, ["a (b:1.5)", "c"], clip_skip)
     torch.testing.assert_close(weighed[0], weighed_by_hand(wanted[0], {1: 1.5}), **TOLERANCE)
 
 
 @pytest.mark.parametrize("clip_skip", [-1, 4])
 def test_layers_that_there_are_not(encoder: TextEncoder, clip_skip: int) -> None:
     with pytest.raises(ValueError, match=rf"clip_skip: got {clip_skip}, allowed: 0 to 3"):
-        encode_prompts(encoder, ["a", "b"], clip_skip)
+        encoded(encoder, ["a", "b"], clip_skip)
 
 
 def test_what_cannot_be_encoded(encoder: TextEncoder) -> None:
     with pytest.raises(PromptError, match="got the weight 11 for 'b'"):
-        encode_prompts(encoder, ["a", "(b:11)"])
+        encoded(encoder, ["a", "(b:11)"])
     assert len(encoder.chunks("a BREAK " * 63 + "a")) == 64
     with pytest.raises(PromptError, match="got a caption of 65 chunks, allowed: at most 64 of"):
         encoder.chunks("a BREAK " * 64 + "a")
