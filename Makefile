@@ -13,13 +13,14 @@ APT_INSTALL := apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get inst
 IS_DEBIAN_ROOT := [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null
 
 # A smoke run proves the chain; its weights must not replace those that come with the app.
-SMOKE_RUN := --smoke --folder .train/smoke --out .train/smoke/vignette
+# It draws landscapes alone, which need nothing fetched.
+SMOKE_RUN := --smoke --kinds landscape --folder .train/smoke --out .train/smoke/vignette
 
 # The interpreter that makes .venv; empty: the first of these that is 3.11 or newer.
 PYTHON ?=
 CANDIDATES := python3.11 python3.12 python3.13 python3.14 python3
 
-.PHONY: help setup setup-train setup-dev demo test lint format train browser drawing-libraries
+.PHONY: help setup setup-train setup-dev demo shots test lint format train train-data browser drawing-libraries
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +34,9 @@ setup-dev: $(STAMPS)/dev drawing-libraries browser  ## the same, and what the te
 demo: setup  ## serve the app on http://127.0.0.1:7860 (PORT=8080 changes the port)
 	@exec $(BIN)/python app.py
 
+shots: setup-dev  ## pictures of every tab, wide and narrow, light and dark (SHOTS=folder; assets/shots)
+	$(BIN)/python -m tests.e2e.shots $(SHOTS)
+
 test: setup-dev lint  ## every check and every test, in a real browser too (ARGS="tests/test_recipe.py -x")
 	$(BIN)/python -m pytest $(ARGS)
 
@@ -44,6 +48,9 @@ lint: $(STAMPS)/dev  ## style, formatting and types
 format: $(STAMPS)/dev  ## rewrite the sources in the project's style
 	$(BIN)/python -m ruff check --fix .
 	$(BIN)/python -m ruff format .
+
+train-data: setup-train  ## fetch the free emoji art that training draws things from (needs npm, once)
+	$(BIN)/python -m ldm.train.sprites
 
 train: setup-train  ## train the embedded model from drawings (SMOKE=1: the whole chain in minutes)
 	$(BIN)/python -m ldm.train all $(if $(SMOKE),$(SMOKE_RUN))

@@ -11,19 +11,24 @@ Training stages run under `accelerate launch` on one or many processes; without 
 """
 
 import argparse
+import sys
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import torch
 from accelerate import Accelerator
-from transformers import CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer
 
-from ldm.checkpoints.load import Checkpoint, load
+from ldm.checkpoints.load import load
+from ldm.models.config import UNetConfig
 from ldm.models.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
+from ldm.models.text_encoder import TextEncoder
+from ldm.models.unet import UNet2DConditionModel
 from ldm.train import autoencoder, data, diffusion
-from ldm.train.data import HELD_OUT_SEEDS, Drawings
+from ldm.train.data import HELD_OUT_SEEDS, Drawings, Source
 from ldm.train.export import export, save_vocabulary
-from ldm.train.scenes import is_held_out
+from ldm.train.scenes import FOLDER, KINDS, is_held_out
 from ldm.train.tokenizer import train_tokenizer
 
 STAGES = ("draw", "tokenizer", "autoencoder", "diffusion", "decoder", "export")
@@ -42,7 +47,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--drawings", type=int, default=30_000, help="pictures to draw for training"
     )
     parser.add_argument(
-        "--size", type=int, default=128, help="side of the pictures the U-Net learns, in pixels"
+        "--kinds", nargs="+", choices=KINDS, default=KINDS, help="landscape alone needs no sprites"
+    )
+    parser.add_argument(
+        "--sprites", type=Path, default=FOLDER, help="where `make train-data` left the sprites"
+    )
+    parser.add_argument(
+        "--size", type=int, default=256, help="side of the pictures the U-Net learns, in pixels"
     )
     parser.add_argument(
         "--minutes", type=float, default=60.0, help="how long a training stage goes on"
@@ -58,6 +69,16 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+@dataclass(frozen=True)
+class Shipped:
+    """The parts of a model in assets/ that training can go on from."""
+
+    vae: PatchAutoencoder
+    unet: UNet2DConditionModel
+    text_model: CLIPTextModel
+    tokenizer: CLIPTokenizer
+
+
 class Run:
     """The files of one training folder, and the stages that fill it."""
 
@@ -67,8 +88,9 @@ class Run:
         self.drawing_size = 256
         self.max_steps = 4 if options.smoke else None
         self.count = 8 if options.smoke else options.drawings
+        self.source = Source(tuple(options.kinds), options.sprites)
         self.drawings_folder = (
-            self.folder / "drawings" / f"{self.drawing_size}-{data.drawing_version()}"
+            self.folder / "drawings" / f"{self.drawing_size}-{data.drawing_version(self.source)}"
         )
 
     def drawings(self) -> Drawings:
@@ -78,11 +100,27 @@ class Run:
         return Drawings(self.drawings_folder, held_out=True)
 
     @cached_property
-    def shipped(self) -> Checkpoint | None:
-        """The model that an earlier export left: where training starts if its own state is lost."""
+    def shipped(self) -> Shipped | None:
+        """The model that an earlier export left: where training starts if its own state is lost.
+
+        None where there is none, or one of another design, which this training does not continue.
+        """
         if not (self.options.out / "model_index.json").exists():
             return None
-        return load(self.options.out, torch.device("cpu"), torch.float32)
+        found = load(self.options.out, torch.device("cpu"), torch.float32)
+        vae, unet, text = found.vae, found.unet, found.text_encoder
+        if (
+            isinstance(vae, PatchAutoencoder)
+            and isinstance(unet, UNet2DConditionModel)
+            and isinstance(text, TextEncoder)
+            and isinstance(text.model, CLIPTextModel)
+            and isinstance(text.tokenizer, CLIPTokenizer)
+            and unet.config == UNetConfig.from_dict(diffusion.UNET)
+            and vae.latent_channels == unet.config.in_channels
+        ):
+            return Shipped(vae, unet, text.model, text.tokenizer)
+        print(f"{self.options.out} is of another design: training starts anew", flush=True)
+        return None
 
     def has_state(self, stage: str) -> bool:
         return (self.folder / stage / "state.safetensors").exists()
@@ -92,23 +130,22 @@ class Run:
 
     def draw(self) -> None:
         target = self.folder / "drawings"
-        data.draw(target, 4 if self.options.smoke else 500, self.drawing_size, HELD_OUT_SEEDS)
-        data.draw(target, self.count, self.drawing_size)
+        held_out = 4 if self.options.smoke else 500
+        data.draw(target, held_out, self.drawing_size, self.source, HELD_OUT_SEEDS)
+        data.draw(target, self.count, self.drawing_size, self.source)
 
     def tokenizer(self) -> None:
         if (self.folder / "tokenizer").exists():
             return
-        if self.shipped:
-            made = self.shipped.text_encoder.tokenizer
-        else:
-            made = train_tokenizer(self.drawings().captions)
+        shipped = self.shipped
+        made = shipped.tokenizer if shipped else train_tokenizer(self.drawings().captions)
         save_vocabulary(made, self.folder / "tokenizer")
 
     def vae(self) -> PatchAutoencoder:
         if self.has_state("autoencoder"):
             config = PatchAutoencoderConfig()
             vae = autoencoder.trained(self.folder / "autoencoder", self.drawings(), config)
-        elif self.shipped and isinstance(self.shipped.vae, PatchAutoencoder):
+        elif self.shipped:
             vae = self.shipped.vae
         else:
             raise FileNotFoundError(f"{self.folder}: no autoencoder yet; run that stage first")
@@ -120,13 +157,11 @@ class Run:
 
     def train_autoencoder(self, stage: str, start: PatchAutoencoder | None) -> None:
         training = autoencoder.AutoencoderTraining(
-            batch_size=self.options.batch_size or (2 if self.options.smoke else 8),
+            batch_size=self.options.batch_size or (2 if self.options.smoke else 12),
             learning_rate=self.options.learning_rate or 1.5e-3,
             minutes=self.options.minutes,
             max_steps=self.max_steps,
             decoder_only=stage == "decoder",
-            # The decoder is sharpened for the size of picture that the model draws.
-            reduced=1.0 if stage == "decoder" and self.options.size < self.drawing_size else 1 / 3,
         )
         config = start.config if start else PatchAutoencoderConfig()
         autoencoder.train(
@@ -140,10 +175,8 @@ class Run:
         )
 
     def autoencoder(self) -> None:
-        start = self.shipped.vae if self.shipped and not self.has_state("autoencoder") else None
-        self.train_autoencoder(
-            "autoencoder", start if isinstance(start, PatchAutoencoder) else None
-        )
+        fresh = not self.has_state("autoencoder")
+        self.train_autoencoder("autoencoder", self.shipped.vae if self.shipped and fresh else None)
 
     def decoder(self) -> None:
         self.train_autoencoder("decoder", self.vae())
@@ -168,7 +201,7 @@ class Run:
         empty = diffusion.tokenize(tokenizer, [""])[0]
         start = None
         if self.shipped and not self.has_state("diffusion"):
-            start = self.shipped.unet, self.shipped.text_encoder.model
+            start = self.shipped.unet, self.shipped.text_model
         diffusion.train(
             latents,
             tokens,
@@ -200,7 +233,10 @@ class Run:
 def main() -> None:
     options = parse()
     torch.set_float32_matmul_precision("high")
-    run = Run(options)
+    try:
+        run = Run(options)
+    except FileNotFoundError as error:  # the sprites are missing
+        sys.exit(f"ldm.train: {error}")
     for stage in STAGES if options.stage == "all" else (options.stage,):
         getattr(run, stage)()
 

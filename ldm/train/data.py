@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,10 +25,32 @@ SHARD = 500
 HELD_OUT_SEEDS = 10**9  # seeds from here on are for evaluation only and never drawn for training
 
 
-def drawing_version() -> str:
-    """Eight hex digits that change with any line of the drawing code."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(scenes.__file__).parent.rglob("*.py")):
+@dataclass(frozen=True)
+class Source:
+    """What is drawn: `kinds` of pictures (scenes.KINDS), and the folder of the sprites they need.
+
+    Landscapes alone need none; everything else raises FileNotFoundError, which says how to get
+    them, as soon as they are opened.
+    """
+
+    kinds: tuple[str, ...] = scenes.KINDS
+    folder: Path = scenes.FOLDER
+
+    def sprites(self) -> scenes.SpriteStore | None:
+        return None if self.kinds == ("landscape",) else scenes.open_sprites(self.folder)
+
+    def sample(self, seed: int, size: int) -> scenes.Drawn:
+        return scenes.sample(seed, size, sprites=self.sprites(), kinds=self.kinds)
+
+
+def drawing_version(source: Source) -> str:
+    """Eight hex digits that change with any line of the drawing code, its data and the sprites."""
+    digest = hashlib.sha256(" ".join(source.kinds).encode())
+    sprites = source.sprites()
+    if sprites:
+        digest.update(sprites.digest.encode())
+    folder = Path(scenes.__file__).parent
+    for path in sorted([*folder.rglob("*.py"), *folder.rglob("*.txt")]):
         if path.name != "__main__.py":
             digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
@@ -40,7 +63,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     temporary.replace(path)
 
 
-def draw_shard(folder: Path, first_seed: int, count: int, size: int) -> None:
+def draw_shard(folder: Path, first_seed: int, count: int, size: int, source: Source) -> None:
     """Draw `count` pictures of consecutive seeds into one shard; does nothing if it exists."""
     pictures_path = folder / f"{first_seed:010d}.npy"
     if pictures_path.exists():
@@ -48,7 +71,7 @@ def draw_shard(folder: Path, first_seed: int, count: int, size: int) -> None:
     pictures = np.empty((count, size, size, 3), np.uint8)
     captions = []
     for index in range(count):
-        drawn = scenes.sample(first_seed + index, size)
+        drawn = source.sample(first_seed + index, size)
         pictures[index] = np.asarray(drawn.image)
         captions.append(drawn.caption)
     text = json.dumps(captions, ensure_ascii=False).encode()
@@ -56,14 +79,16 @@ def draw_shard(folder: Path, first_seed: int, count: int, size: int) -> None:
     write_atomically(pictures_path, lambda file: np.save(file, pictures))
 
 
-def draw(folder: Path, count: int, size: int, first_seed: int = 0, processes: int = 2) -> Path:
+def draw(
+    folder: Path, count: int, size: int, source: Source, first_seed: int = 0, processes: int = 2
+) -> Path:
     """Draw `count` pictures (rounded up to whole shards) and return the folder that holds them."""
-    target = folder / f"{size}-{drawing_version()}"
+    target = folder / f"{size}-{drawing_version(source)}"
     target.mkdir(parents=True, exist_ok=True)
     shard = min(SHARD, count)
     with ProcessPoolExecutor(processes) as pool:
         jobs = [
-            pool.submit(draw_shard, target, seed, shard, size)
+            pool.submit(draw_shard, target, seed, shard, size, source)
             for seed in range(first_seed, first_seed + count, shard)
         ]
         for done, job in enumerate(jobs, 1):

@@ -40,16 +40,17 @@ SCHEDULER = {
     "algorithm_type": "dpmsolver++",
     "solver_order": 2,
 }
+# Cross-attention at every level, the finest included: words are placed to within 16 pixels.
 UNET = {
     "_class_name": "UNet2DConditionModel",
-    "in_channels": 4,
-    "out_channels": 4,
-    "sample_size": 32,
-    "block_out_channels": [64, 160, 320],
-    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
-    "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
-    "layers_per_block": [1, 2, 2],
-    "attention_head_dim": [2, 5, 10],
+    "in_channels": 32,
+    "out_channels": 32,
+    "sample_size": 16,
+    "block_out_channels": [128, 256, 256],
+    "down_block_types": ["CrossAttnDownBlock2D"] * 3,
+    "up_block_types": ["CrossAttnUpBlock2D"] * 3,
+    "layers_per_block": [1, 2, 1],
+    "attention_head_dim": [2, 4, 4],  # the number of heads: diffusers' misnomer
     "cross_attention_dim": 256,
     "use_linear_projection": True,
 }
@@ -67,7 +68,7 @@ TEXT = {
 class DiffusionTraining:
     """batch_size is per process. size is the side of the pictures, in pixels."""
 
-    size: int = 128
+    size: int = 256
     batch_size: int = 32
     learning_rate: float = 1e-3
     dropped_captions: float = 0.1
@@ -107,7 +108,7 @@ def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
 
 @torch.no_grad()
 def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder: Path) -> Tensor:
-    """Latents of all drawings at `size` pixels, (N, C, size/8, size/8) float16, kept in `folder`.
+    """Latents of all drawings at `size` pixels, (N, C, size/f, size/f) float16, kept in `folder`.
 
     The file's name holds a digest of the encoder and of the captions, so that neither is mixed
     up.

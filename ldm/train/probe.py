@@ -13,38 +13,61 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ldm.train.scenes import PLACES, Drawn, Spec, sample
+from ldm.train.data import Source
+from ldm.train.scenes import PLACES, Drawn, Spec, thing_names
 
 SIDE = 128  # pixels; larger pictures are reduced to it
+UNKNOWN = -100  # the label of what a picture does not have: the place of a thing on its own
+# What landscapes draw themselves and sprites show as well, by the sprites' names.
+SAME_THINGS = {
+    "palms": "palm tree",
+    "cacti": "cactus",
+    "parasol": "beach umbrella",
+    "cars": "car",
+    "sailboats": "sailboat",
+}
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "place": tuple(PLACES),
     "time": ("dawn", "day", "sunset", "twilight", "night"),
     "weather": ("clear", "cloudy", "mist", "rain", "snow"),
     "thing": (
         "nothing",
-        *sorted({thing for place in PLACES.values() for thing in place.subjects}),
+        *sorted(
+            {SAME_THINGS.get(name, name) for place in PLACES.values() for name in place.subjects}
+            | set(thing_names())
+        ),
     ),
 }
 
 
 def attributes(spec: Spec) -> dict[str, str]:
-    """What the probe is to read: the first subject is the thing."""
-    thing = spec.subjects[0] if spec.subjects else "nothing"
+    """What the probe is to read: the first thing or subject is the thing. "" where there is none,
+    as for the place of a thing on its own.
+    """
+    names = [thing.name for thing in spec.things] or list(spec.subjects) or ["nothing"]
+    thing = SAME_THINGS.get(names[0], names[0])
     return {"place": spec.place, "time": spec.time, "weather": spec.weather, "thing": thing}
 
 
 def labels(specs: Sequence[Spec]) -> Tensor:
-    """(N, number of attributes) int64: places in ATTRIBUTES' lists."""
+    """(N, number of attributes) int64: places in ATTRIBUTES' lists, or UNKNOWN."""
+    places = {key: {name: i for i, name in enumerate(names)} for key, names in ATTRIBUTES.items()}
     rows = [
-        [names.index(attributes(spec)[key]) for key, names in ATTRIBUTES.items()] for spec in specs
+        [places[key][name] if name else UNKNOWN for key, name in attributes(spec).items()]
+        for spec in specs
     ]
     return torch.tensor(rows)
 
 
 def to_pixels(pictures: Sequence[np.ndarray]) -> Tensor:
-    """(N, 3, SIDE, SIDE) float32 in [-1, 1] of square uint8 pictures (side, side, 3)."""
-    stacked = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return F.interpolate(stacked, size=(SIDE, SIDE), mode="area")
+    """(N, 3, SIDE, SIDE) uint8 of square uint8 pictures (side, side, 3)."""
+    reduced = [
+        F.interpolate(
+            torch.tensor(picture).permute(2, 0, 1)[None].float(), (SIDE, SIDE), mode="area"
+        )
+        for picture in pictures
+    ]
+    return torch.cat([each.round().to(torch.uint8) for each in reduced])
 
 
 class Probe(nn.Module):
@@ -62,8 +85,8 @@ class Probe(nn.Module):
         self.heads = nn.ModuleList(nn.Linear(2 * channels, len(n)) for n in ATTRIBUTES.values())
 
     def features(self, pixels: Tensor) -> Tensor:
-        """(N, 3, SIDE, SIDE) -> (N, 16 * width): the map's mean and largest values by channel."""
-        maps = self.body(pixels)
+        """(N, 3, SIDE, SIDE) uint8 -> (N, 16 * width): the map's mean and largest by channel."""
+        maps = self.body(pixels.float() / 127.5 - 1)
         return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
@@ -74,15 +97,15 @@ class Probe(nn.Module):
 
 @dataclass(frozen=True)
 class Examples:
-    """Drawings made for the probe: pixels (N, 3, SIDE, SIDE) and labels (N, attributes)."""
+    """Drawings made for the probe: pixels (N, 3, SIDE, SIDE) uint8, labels (N, attributes)."""
 
     pixels: Tensor
     labels: Tensor
     drawn: list[Drawn]
 
 
-def draw_examples(first_seed: int, count: int) -> Examples:
-    drawn = [sample(first_seed + index, SIDE) for index in range(count)]
+def draw_examples(first_seed: int, count: int, source: Source) -> Examples:
+    drawn = [source.sample(first_seed + index, SIDE) for index in range(count)]
     pixels = to_pixels([np.asarray(each.image) for each in drawn])
     return Examples(pixels, labels([each.spec for each in drawn]), drawn)
 
@@ -103,7 +126,7 @@ def train_probe(examples: Examples, epochs: int, seed: int = 0) -> Probe:
             flipped = torch.rand(batch, generator=generator) < 0.5
             pixels[flipped] = pixels[flipped].flip(-1)
             losses = [
-                F.cross_entropy(logits, target, label_smoothing=0.05)
+                F.cross_entropy(logits, target, ignore_index=UNKNOWN, label_smoothing=0.05)
                 for logits, target in zip(probe(pixels), examples.labels[chosen].T, strict=True)
             ]
             optimizer.zero_grad()
@@ -115,12 +138,14 @@ def train_probe(examples: Examples, epochs: int, seed: int = 0) -> Probe:
 
 @torch.no_grad()
 def accuracy(probe: Probe, pixels: Tensor, truth: Tensor) -> dict[str, float]:
-    """The share of pictures each attribute is read right of."""
+    """The share of pictures each attribute is read right of, among those that have it."""
     parts = [probe(part) for part in pixels.split(64)]
-    return {
-        key: float((torch.cat([part[i] for part in parts]).argmax(1) == truth[:, i]).float().mean())
-        for i, key in enumerate(ATTRIBUTES)
-    }
+    shares = {}
+    for index, key in enumerate(ATTRIBUTES):
+        read = torch.cat([part[index] for part in parts]).argmax(1)
+        known = truth[:, index] != UNKNOWN
+        shares[key] = float((read == truth[:, index])[known].float().mean())
+    return shares
 
 
 @torch.no_grad()

@@ -21,9 +21,10 @@ from ldm.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+def made(tmp_path_factory: pytest.TempPathFactory, root: Path, sprite_folder: Path) -> Path:
     folder = tmp_path_factory.mktemp("train")
     command = [sys.executable, "-m", "ldm.train", "all", "--smoke", "--size", "64"]
+    command += ["--sprites", str(sprite_folder)]
     command += ["--folder", str(folder / "state"), "--out", str(folder / "vignette")]
     for _ in range(2):  # the second run continues what the first left
         subprocess.run(command, cwd=root, check=True, timeout=300)
@@ -67,11 +68,19 @@ def test_an_untrained_autoencoder_is_pca() -> None:
     """Its reconstruction error is what PCA of the patches leaves: the sum of the trailing
     eigenvalues (Eckart and Young), here by numpy on the same patches. 1%: the decoder's bias is one
     number a colour, so the mean patch's own pattern is lost as well."""
+    config = PatchAutoencoderConfig(
+        latent_channels=4,
+        widths=(8, 8),
+        encoder_blocks=(1, 1),
+        decoder_blocks=(1, 1),
+        latents_mean=(0.0,) * 4,
+        latents_std=(1.0,) * 4,
+    )
     generator = torch.Generator().manual_seed(0)
     images = torch.nn.functional.interpolate(
         torch.rand(6, 3, 12, 12, generator=generator) * 2 - 1, size=(48, 48), mode="bicubic"
     )
-    model = PatchAutoencoder(PatchAutoencoderConfig())
+    model = PatchAutoencoder(config)
     start_from_principal_patches(model, images)
     with torch.no_grad():
         error = (model.decode(model.encode(images)) - images).square().mean().item()

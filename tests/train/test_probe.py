@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from ldm.train.evaluate import held_out_captions
+from ldm.train.data import Source
+from ldm.train.evaluate import held_out_captions, held_out_pairs
 from ldm.train.probe import (
     ATTRIBUTES,
+    UNKNOWN,
     Probe,
     accuracy,
     attributes,
@@ -15,14 +17,16 @@ from ldm.train.probe import (
     labels,
     train_probe,
 )
-from ldm.train.scenes import is_held_out
+from ldm.train.scenes import Spec, SpriteStore, Thing, is_held_out, is_held_out_pair
+
+LANDSCAPES = Source(("landscape",))
 
 
 def test_the_probe_learns_to_read_drawings() -> None:
     """Time of day is told by colour alone, so a few drawings are enough to beat chance clearly."""
     torch.set_num_threads(1)
-    probe = train_probe(draw_examples(0, 192), epochs=6)
-    fresh = draw_examples(10_000, 64)
+    probe = train_probe(draw_examples(0, 192, LANDSCAPES), epochs=9)
+    fresh = draw_examples(10_000, 64, LANDSCAPES)
     scores = accuracy(probe, fresh.pixels, fresh.labels)
     assert scores["time"] > 0.5, scores
     assert set(scores) == set(ATTRIBUTES)
@@ -30,7 +34,7 @@ def test_the_probe_learns_to_read_drawings() -> None:
 
 def test_accuracy_counts_right_answers() -> None:
     probe = Probe().eval()
-    examples = draw_examples(0, 12)
+    examples = draw_examples(0, 12, LANDSCAPES)
     read = torch.stack([logits.argmax(1) for logits in probe(examples.pixels)], dim=1)
     assert set(accuracy(probe, examples.pixels, read).values()) == {1.0}
     read[:3] = (read[:3] + 1) % 5
@@ -38,10 +42,34 @@ def test_accuracy_counts_right_answers() -> None:
 
 
 def test_labels_name_what_the_scene_holds() -> None:
-    examples = draw_examples(50, 20)
+    examples = draw_examples(50, 20, LANDSCAPES)
     for row, drawn in zip(labels([d.spec for d in examples.drawn]), examples.drawn, strict=True):
         named = {key: ATTRIBUTES[key][int(i)] for key, i in zip(ATTRIBUTES, row, strict=True)}
         assert named == attributes(drawn.spec)
+
+
+def test_things_on_their_own_have_no_place() -> None:
+    fox = Thing("fox", "1f98a+body", "noto")
+    specs = [
+        Spec("", "", "", things=(fox,), background="red"),
+        Spec("lake", "day", "rain", things=(fox, Thing("dog", "1f415", "noto"))),
+        Spec("beach", "day", "clear", ("palms",)),
+        Spec("sea", "night", "clear"),
+    ]
+    found = labels(specs)
+    assert found[0, :3].tolist() == [UNKNOWN] * 3
+    assert (found[1:] >= 0).all()
+    names = [ATTRIBUTES["thing"][int(i)] for i in found[:, 3]]
+    assert names == ["fox", "fox", "palm tree", "nothing"]
+
+
+def test_accuracy_leaves_out_what_is_unknown() -> None:
+    probe = Probe().eval()
+    pixels = draw_examples(0, 4, LANDSCAPES).pixels
+    truth = torch.stack([logits.argmax(1) for logits in probe(pixels)], dim=1)
+    truth[:2, 0] = UNKNOWN
+    truth[2, 0] = (truth[2, 0] + 1) % 5
+    assert accuracy(probe, pixels, truth) == {"place": 0.5, "time": 1, "weather": 1, "thing": 1}
 
 
 def test_frechet_distance_of_known_gaussians() -> None:
@@ -55,8 +83,14 @@ def test_frechet_distance_of_known_gaussians() -> None:
 
 
 def test_held_out_captions_are_held_out() -> None:
-    found = held_out_captions(30)
+    found = held_out_captions(30, LANDSCAPES)
     assert all(is_held_out(caption) for _, caption in found)
     assert len({caption for _, caption in found}) > 20
-    assert found == held_out_captions(30)
+    assert found == held_out_captions(30, LANDSCAPES)
     assert len(np.unique([spec.place for spec, _ in found])) > 5
+
+
+def test_held_out_pairs_are_held_out(sprites: SpriteStore) -> None:
+    found = held_out_pairs(20, sprites)
+    assert all(is_held_out_pair(spec.things[0].name, spec.place) for spec, _ in found)
+    assert all(len(spec.things) == 1 for spec, _ in found)

@@ -17,7 +17,7 @@ from PIL import Image
 
 pytest.importorskip("skia", reason="drawing needs requirements-train.txt")
 
-from ldm.train.scenes import PLACES, Spec, describe, draw, is_held_out, random_spec, sample
+from ldm.train.scenes import PLACES, Spec, describe, draw, is_held_out, random_landscape, sample
 from ldm.train.scenes.__main__ import main
 
 TIMES = ("dawn", "day", "sunset", "twilight", "night")
@@ -60,6 +60,9 @@ PLACE_WORDS = {
     "waterfall": r"waterfall|cascade",
     "field": r"field|wheat|sunflowers|lavender|farmland|grain",
     "island": r"island|islet",
+    "garden": r"garden|park",
+    "temple": r"temple|pagoda",
+    "room": r"room|study|lounge|interior|office",
 }
 # What may only be said when one of these subjects is drawn.
 SUBJECT_WORDS = {
@@ -91,7 +94,7 @@ EMPTY_WORDS = r"illustration|painting|picture|image|photo|art\b|style|detailed|q
 
 
 def described(count: int) -> list[tuple[Spec, str]]:
-    specs = [random_spec(random.Random(2 * index)) for index in range(count)]
+    specs = [random_landscape(random.Random(2 * index)) for index in range(count)]
     return [(spec, describe(spec, random.Random(2 * i + 1))) for i, spec in enumerate(specs)]
 
 
@@ -103,7 +106,7 @@ def captions() -> list[tuple[Spec, str]]:
 def picture_digest(seeds: range, size: int) -> str:
     digest = hashlib.sha256()
     for seed in seeds:
-        drawn = sample(seed, size)
+        drawn = sample(seed, size, sprites=None)
         digest.update(drawn.image.tobytes())
         digest.update(repr((drawn.caption, drawn.spec)).encode())
     return digest.hexdigest()
@@ -149,19 +152,19 @@ def test_global_randomness_is_neither_read_nor_touched() -> None:
 
 
 def test_seeds_differ() -> None:
-    assert len({sample(seed, 32).image.tobytes() for seed in range(40)}) == 40
+    assert len({sample(seed, 32, sprites=None).image.tobytes() for seed in range(40)}) == 40
 
 
 @pytest.mark.parametrize("size", [128, 256])
 def test_size_and_mode(size: int) -> None:
-    image = sample(3, size).image
+    image = sample(3, size, sprites=None).image
     assert (image.size, image.mode) == ((size, size), "RGB")
 
 
 def test_128_is_the_same_picture_as_256() -> None:
     for seed in range(8):
-        small = np.asarray(sample(seed, 128).image, np.float64)
-        large = np.asarray(sample(seed, 256).image.reduce(2), np.float64)
+        small = np.asarray(sample(seed, 128, sprites=None).image, np.float64)
+        large = np.asarray(sample(seed, 256, sprites=None).image.reduce(2), np.float64)
         # Thin lines and blurs differ a little; another picture differs by 40 and more.
         assert np.abs(small - large).mean() < 5
 
@@ -301,7 +304,7 @@ def test_the_showcase_prompts_are_inside_the_distribution(
 ) -> None:
     rng = random.Random(5)
     found = 0
-    for spec in (random_spec(rng) for _ in range(40_000)):
+    for spec in (random_landscape(rng) for _ in range(40_000)):
         if spec.place == place and spec.time in times and spec.weather == weather:
             found += bool(re.match(pattern, describe(spec, rng).lower()))
     assert found >= 5  # in 40,000; a training run draws many times that
@@ -320,6 +323,7 @@ def test_held_out_captions(captions: list[tuple[Spec, str]]) -> None:
 def test_contact_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "sheet.png"
     arguments = ["scenes", "--count", "5", "--columns", "3", "--size", "64", "--out", str(out)]
+    arguments += ["--kinds", "landscape"]
     monkeypatch.setattr(sys, "argv", arguments)
     main()
     with Image.open(out) as sheet:

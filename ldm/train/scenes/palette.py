@@ -171,8 +171,10 @@ def light_for(time: str, weather: str) -> Light:
     hour = _HOURS[time]
     grey = hour.fog if weather == "mist" else hour.grey
     share = _OVERCAST[weather]
-    dim = _DIM[weather]
-    sky_dim = 0.86 if weather == "rain" else 1.0
+    # By night bad weather takes no more light away, or nothing could be seen.
+    dim = 1.0 - (1.0 - _DIM[weather]) * (1.0 - hour.darkness)
+    dim += 0.16 * hour.darkness if weather in ("rain", "mist") else 0.0
+    sky_dim = 1.0 - 0.14 * (1.0 - hour.darkness) if weather == "rain" else 1.0
     return Light(
         time=time,
         weather=weather,

@@ -10,14 +10,39 @@ from dataclasses import dataclass
 from .palette import PAINTS, TIMES
 
 CLEAR, CLOUDY, MIST, RAIN, SNOW = "clear", "cloudy", "mist", "rain", "snow"
+# Landscapes; things in landscapes; things on plain backgrounds.
+KINDS = ("landscape", "composite", "still")
+
+
+@dataclass(frozen=True)
+class Thing:
+    """One kind of thing drawn from a sprite: `code` in the catalogue, in one of the art's styles.
+
+    `zone` is what it stands on: "ground", "water" or "sky" in a landscape, "" on a background.
+    `where` is left, middle or right, on backgrounds also top, bottom or a corner ("top left").
+    `size` is small, medium or large of its kind. `colour` is what it is mostly coloured, if that
+    can be said: "red", "black and white"; `painted` if the sprite was not so from the start.
+    """
+
+    name: str
+    code: str
+    style: str
+    zone: str = ""
+    where: str = "middle"
+    size: str = "medium"
+    count: int = 1
+    colour: str = ""
+    painted: bool = False
 
 
 @dataclass(frozen=True)
 class Spec:
-    """One scene. `place`, `time`, `weather` and `subjects` decide the picture's content.
+    """One picture. `place`, `time`, `weather` and `subjects` decide a landscape's content.
 
     `options` are what else is to be seen: a colour of the (first) subject, a season, birds, the
-    moon's shape ... see `PLACES` and `random_spec`.
+    moon's shape ... see `PLACES` and `random_spec`. `things` are drawn from sprites, in a landscape
+    or, with place, time and weather empty, on a `background`. Two things stand side by side, the
+    first one left, or as `relation` says: the first one "above" or "in front of" the second.
     """
 
     place: str
@@ -25,6 +50,16 @@ class Spec:
     weather: str
     subjects: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
+    things: tuple[Thing, ...] = ()
+    relation: str = ""
+    background: str = ""
+
+    @property
+    def kind(self) -> str:
+        """One of KINDS."""
+        if self.background:
+            return "still"
+        return "composite" if self.things else "landscape"
 
 
 @dataclass(frozen=True)
@@ -115,7 +150,21 @@ PLACES: dict[str, Habitat] = {
         (("hut", "sailboat"), ("hut", "boat")),
         (("birds", 0.15),),
     ),
+    "garden": Habitat(
+        (CLEAR, CLEAR, CLEAR, CLOUDY, RAIN, MIST, SNOW),
+        ("bench", "bench", "man", "woman", "child", "couple", "tree"),
+        (("bench", "woman"), ("bench", "man"), ("tree", "child")),
+        (("flowers", 0.8), ("birds", 0.15), ("rainbow", 0.4)),
+    ),
+    "temple": Habitat(
+        (CLEAR, CLEAR, CLEAR, MIST, MIST, RAIN, SNOW, CLOUDY),
+        ("man", "woman", "couple", "tree", "child"),
+        (("tree", "woman"),),
+        (("autumn", 0.25), ("birds", 0.15)),
+    ),
+    "room": Habitat((CLEAR,), ("man", "woman", "child"), ()),
 }
+ROOFED = frozenset(("forest", "room"))  # where there is no open sky to speak of
 
 # How a place is seen; exactly one of these is among the options of its specs.
 VIEWS: dict[str, tuple[str, ...]] = {
@@ -124,6 +173,7 @@ VIEWS: dict[str, tuple[str, ...]] = {
     "village": ("lane", "slope"),
     "city": ("avenue", "avenue", "row"),
     "field": ("wheat", "sunflowers", "lavender"),
+    "room": ("living", "bedroom", "study"),
 }
 # Subjects whose colour a caption may name; of two subjects only the first is coloured.
 COLOURED = frozenset(
@@ -158,6 +208,9 @@ _WEIGHTS = {
     "waterfall": 5,
     "field": 7,
     "island": 5,
+    "garden": 7,
+    "temple": 6,
+    "room": 7,
 }
 
 
@@ -199,8 +252,8 @@ def _shows(view: str, subjects: tuple[str, ...], weather: str) -> bool:
     return True
 
 
-def random_spec(rng: random.Random) -> Spec:
-    """A scene drawn at random, within what each place allows."""
+def random_landscape(rng: random.Random) -> Spec:
+    """A landscape drawn at random, within what each place allows."""
     place = rng.choices(list(_WEIGHTS), list(_WEIGHTS.values()))[0]
     habitat = PLACES[place]
     time = rng.choice(TIMES)
@@ -217,7 +270,7 @@ def random_spec(rng: random.Random) -> Spec:
         )
     if subjects and subjects[0] in COLOURED and rng.random() < (0.25 if time == "night" else 0.5):
         options.append(rng.choice(list(PAINTS)))
-    if time == "night" and weather == CLEAR and place != "forest":
+    if time == "night" and weather == CLEAR and place not in ROOFED:
         if rng.random() < 0.3:
             options.append("crescent")
         if rng.random() < 0.25:

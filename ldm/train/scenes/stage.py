@@ -9,14 +9,14 @@ import numpy as np
 import skia
 from PIL import Image
 
-from .brush import EDGE
+from .brush import EDGE, Line
 from .palette import PAINTS, Colour, Light, light_for
 from .spec import Spec
 
 OVERSAMPLING = 2
 
 
-class Stage:
+class Board:
     """A square canvas of EDGE x EDGE units for one drawing of `spec`.
 
     `image()` returns it as RGB of `size` x `size` pixels, drawn at twice the size and box-reduced.
@@ -27,13 +27,30 @@ class Stage:
         self.size = size
         self.rng = random.Random(seed)
         self.noise = np.random.default_rng(seed)
-        self.light: Light = light_for(spec.time, spec.weather)
         self.surface = skia.Surface(size * OVERSAMPLING, size * OVERSAMPLING)
         self.canvas: skia.Canvas = self.surface.getCanvas()
         self.scale = size * OVERSAMPLING / EDGE
         self.canvas.scale(self.scale, self.scale)
+
+    def snapshot(self) -> skia.Image:
+        return self.surface.makeImageSnapshot()
+
+    def image(self) -> Image.Image:
+        pixels = self.snapshot().toarray(colorType=skia.kRGBA_8888_ColorType)
+        rgb = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
+        return rgb.reduce(OVERSAMPLING)
+
+
+class Stage(Board):
+    """A board under a sky. Painters of places leave in `land` and `channel` where one can stand."""
+
+    def __init__(self, spec: Spec, seed: int, size: int) -> None:
+        super().__init__(spec, seed, size)
+        self.light: Light = light_for(spec.time, spec.weather)
         self.horizon = self.rng.uniform(104.0, 166.0)
         self.sun_x = self.rng.uniform(40.0, 216.0)
+        self.land: Line | None = None  # the upper edge of the nearest land
+        self.channel = (0.0, EDGE)  # water's left and right end near the viewer
 
     def has(self, *names: str) -> bool:
         """Whether any of these subjects or options is asked for."""
@@ -49,11 +66,3 @@ class Stage:
     def spot(self, margin: float = 40.0) -> float:
         """Where a subject stands: left, middle or right, never at the very edge."""
         return self.rng.uniform(margin, EDGE - margin)
-
-    def snapshot(self) -> skia.Image:
-        return self.surface.makeImageSnapshot()
-
-    def image(self) -> Image.Image:
-        pixels = self.snapshot().toarray(colorType=skia.kRGBA_8888_ColorType)
-        rgb = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-        return rgb.reduce(OVERSAMPLING)

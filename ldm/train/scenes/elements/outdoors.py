@@ -2,7 +2,7 @@
 
 import skia
 
-from ..brush import EDGE, curve, fade, fill, glow, oval, polygon, stroke
+from ..brush import EDGE, box, curve, fade, fill, glow, oval, polygon, stroke
 from ..palette import Colour, mix, scaled
 from ..stage import Stage
 
@@ -139,3 +139,16 @@ def dock(stage: Stage, x: float, y: float, width: float) -> None:
             y - width * 0.3,
             stroke(scaled(wood, 0.6), width * 0.12),
         )
+
+
+def bench(stage: Stage, x: float, y: float, width: float) -> None:
+    """A wooden park bench seen from the front, feet at y."""
+    light, canvas = stage.light, stage.canvas
+    wood, iron = light.near((0.62, 0.38, 0.20)), light.near((0.20, 0.21, 0.24))
+    canvas.drawOval(oval(x, y, width * 0.54, width * 0.05), fill((0.0, 0.0, 0.05), 0.25))
+    for side in (-1, 1):
+        leg = x + side * width * 0.42
+        canvas.drawLine(leg, y, leg, y - width * 0.52, stroke(iron, width * 0.045))
+    for share in (0.24, 0.36, 0.45, 0.54):
+        slat = box(x - width / 2, y - width * share, width, width * 0.065)
+        canvas.drawRoundRect(slat, 1.5, 1.5, fill(scaled(wood, 1.0 if share > 0.3 else 0.8)))

@@ -7,6 +7,8 @@ from .coast import beach, island, sea
 from .country import field, hill, village
 from .desert import desert
 from .fresh_water import lake, river, waterfall
+from .grounds import garden, temple
+from .indoors import room
 from .street import city
 from .tea_garden import tea
 from .woods import forest
@@ -25,4 +27,7 @@ PAINTERS: dict[str, Callable[[Stage], None]] = {
     "waterfall": waterfall,
     "field": field,
     "island": island,
+    "garden": garden,
+    "temple": temple,
+    "room": room,
 }

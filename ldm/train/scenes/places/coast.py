@@ -1,5 +1,6 @@
 """Sea, beach and island."""
 
+import numpy as np
 import skia
 
 from ..brush import EDGE, Line, box, curve, fade, fill, land_path, polygon, ridge, sweep
@@ -162,6 +163,7 @@ def beach(stage: Stage) -> None:
     level, slope = rng.uniform(196, 214), rng.choice((0.0, 0.0, -1.0, 1.0)) * rng.uniform(10, 26)
     x, y = ridge(stage.noise, level, 6, 2, 0.35)
     line = (x, y + slope * (x - EDGE / 2) / EDGE)
+    stage.land = line
     _surf(stage, line)
     _sand(stage, line)
     side = rng.choice((-1, 1))
@@ -228,6 +230,7 @@ def island(stage: Stage) -> None:
         (x - half * 0.66, y - 3),
     )
     stage.canvas.drawPath(knoll, fade(y - tall, y, mix(grass, light.sun, 0.12), scaled(grass, 0.8)))
+    stage.land = (np.array([x - half * 0.8, x + half * 0.8]), np.array([y, y]))
     if stage.has("lighthouse"):
         lighthouse(stage, x + half * 0.1, y - tall * 0.55, rng.uniform(72, 88))
     for index in range(rng.choice((1, 2, 3)) if not stage.has("lighthouse") else 1):

@@ -110,6 +110,7 @@ def hill(stage: Stage) -> None:
     swell = rng.uniform(10, 34)
     line = (x, y - swell * 2.0 ** (-(((x - top) / 72) ** 2)))
     ground(stage, line, scaled(GRASS, 0.86), 0.05)
+    stage.land = line
     grass(stage, float(line[1].min()) + 8, 120, scaled(GRASS, 0.7))
     if stage.has("flowers"):
         flowers(stage, float(line[1].min()) + 14, 170, MEADOW_FLOWERS)

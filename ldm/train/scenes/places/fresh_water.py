@@ -203,6 +203,7 @@ def river(stage: Stage) -> None:
                 tree(stage, x, level[index], size, rng.choice(AUTUMN), 0.15)
             else:
                 pine(stage, x, level[index], size, 0.15)
+    stage.channel = (left[18], right[18])
     if stage.has("man_boat", "woman_boat", "boat"):
         index = rng.randint(17, 19)
         _rowing(stage, (left[index] + right[index]) / 2, level[index], rng.uniform(58, 72))

@@ -221,6 +221,12 @@ SUBJECT_WORDS: dict[str, SubjectWords] = {
         ("walks in", "walks along"),
         ("woman, {c}umbrella", "{c}umbrella"),
     ),
+    "bench": _things(
+        ("a bench", "a wooden bench", "a park bench", "an empty bench"),
+        AT,
+        STANDS,
+        ("bench", "wooden bench"),
+    ),
     "church": _things(
         of(
             """a church; a church with a tower; a small church; a chapel; a white church with a

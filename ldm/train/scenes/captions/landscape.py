@@ -1,4 +1,4 @@
-"""The grammar of captions: one of many wordings of a Spec, from short tags to full sentences.
+"""The grammar of landscapes' captions: one of many wordings, from short tags to full sentences.
 
 What is left unsaid is the ordinary: no time means day, no weather means clear. A caption never
 says what its picture does not show; what is drawn may go unmentioned (a subject in 5% of cases).
@@ -9,9 +9,9 @@ import random
 import re
 from dataclasses import dataclass
 
+from ..palette import PAINTS
+from ..spec import ROOFED, Spec
 from . import place_words, subject_words, wording
-from .palette import PAINTS
-from .spec import Spec
 
 TIME_UNSAID_BY_DAY = 0.5
 WEATHER_UNSAID = 0.04
@@ -34,7 +34,7 @@ _PLURAL = (
 
 
 @dataclass
-class _Writer:
+class SceneWriter:
     """One caption in the making."""
 
     spec: Spec
@@ -49,7 +49,7 @@ class _Writer:
         self.colour = named[0] if named and rng.random() > COLOUR_UNSAID else ""
         if self.colour and rng.random() < COLOUR_SYNONYM:
             self.colour = rng.choice(subject_words.COLOUR_NAMES[self.colour])
-        self.open_sky = spec.weather == "clear" and spec.place != "forest"
+        self.open_sky = spec.weather == "clear" and spec.place not in ROOFED
         self.extras = [
             name for name in spec.options if name in wording.EXTRAS and rng.random() < 0.88
         ]
@@ -189,6 +189,21 @@ class _Writer:
             return "on"
         return {"bridge": "over", "lighthouse": "by"}.get(subject, self.at(place))
 
+    def subject_tags(self) -> list[str]:
+        tags = []
+        for index, subject in enumerate(self.subjects):
+            tag = self.pick(subject_words.SUBJECT_WORDS[subject].tags)
+            colour = f"{self.colour} " if self.colour and index == 0 else ""
+            if colour and subject in _PEOPLE:
+                tag = f"{tag} in {self.colour}"
+            tags.append(tag.replace("{c}", colour))
+        return tags
+
+    def subject_nouns(self) -> str:
+        """All subjects as a noun phrase, or nothing."""
+        nouns = [self.noun(subject, index == 0) for index, subject in enumerate(self.subjects)]
+        return " and ".join(nouns)
+
     # -- whole captions
 
     def tags(self) -> str:
@@ -198,12 +213,7 @@ class _Writer:
         views = [names for option, names in table.views if self.has(option)]
         if spec.place == "field":
             place = re.sub(r"^(a|an|the) ", "", self.pick(views[0]))
-        for index, subject in enumerate(self.subjects):
-            tag = self.pick(subject_words.SUBJECT_WORDS[subject].tags)
-            colour = f"{self.colour} " if self.colour and index == 0 else ""
-            if colour and subject in _PEOPLE:
-                tag = f"{tag} in {self.colour}"
-            parts.append(tag.replace("{c}", colour))
+        parts += self.subject_tags()
         parts.insert(self.rng.randint(0, 1), place)
         if self.say_time:
             parts.append(self.pick(wording.TIME_TAGS[spec.time]))
@@ -221,13 +231,15 @@ class _Writer:
         )
         if spec.weather == "clear":
             adjective = self.pick(wording.ADJECTIVES["clear"])
+        if spec.place == "room":
+            adjective = self.pick(wording.UNSAID)
         head = f"a {adjective} {self.pick(wording.TIME_NOUNS[spec.time])}"
         place = self.place()
         at = "on" if spec.place == "city" and self.rng.random() < 0.3 else self.at(place)
         text = f"{head} {at} {place}"
-        if self.subjects:
-            nouns = [self.noun(subject, index == 0) for index, subject in enumerate(self.subjects)]
-            text += self.pick((" with ", ", ", " and ")) + " and ".join(nouns)
+        nouns = self.subject_nouns()
+        if nouns:
+            text += self.pick((" with ", ", ", " and ")) + nouns
         return re.sub(r"\b(an?) (?=([a-z]))", _article, text) + self._extras()
 
     def sentence(self) -> str:
@@ -272,9 +284,9 @@ def _article(match: re.Match[str]) -> str:
     return "an " if match.group(2) in "aeiou" else "a "
 
 
-def describe(spec: Spec, rng: random.Random) -> str:
-    """A caption of the spec in English, without style words."""
-    writer = _Writer(spec, rng)
+def caption_by(writer: SceneWriter) -> str:
+    """A caption of the writer's spec in English, without style words."""
+    rng = writer.rng
     roll = rng.random()
     if roll < 0.15:
         return writer.tags()

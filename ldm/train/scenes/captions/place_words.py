@@ -209,6 +209,63 @@ PLACE_WORDS: dict[str, PlaceWords] = {
         (),
         ("an island in a turquoise sea",),
     ),
+    "garden": PlaceWords(
+        of(
+            """a garden; a garden; a garden with hedges; a park; a garden with a gravel path; a
+            quiet garden; a garden behind a hedge; the garden; a public park; a park with
+            clipped hedges; a well kept garden"""
+        ),
+        ("garden", "garden, hedges", "park"),
+        "in",
+        (
+            (
+                "flowers",
+                of(
+                    """a flower garden; a garden full of flowers; a garden with flower beds; a
+                    garden in bloom; a park with flower beds"""
+                ),
+            ),
+        ),
+        ("a green garden", "a sunny garden"),
+    ),
+    "temple": PlaceWords(
+        of(
+            """a temple; a temple; a pagoda; an old temple; a temple in the mountains; a pagoda
+            with red columns; a temple with curved roofs; a wooden temple; an ancient temple; the
+            stairs of a temple; an eastern temple; a temple at the end of a stairway"""
+        ),
+        ("temple", "pagoda", "temple, mountains", "temple, stairs"),
+        "in front of",
+        (("autumn", ("a temple in autumn", "a temple among autumn trees")),),
+    ),
+    "room": PlaceWords(
+        ("a room with a window", "a cosy room", "a room", "an interior with a window"),
+        ("room", "interior", "room, window"),
+        "in",
+        (
+            (
+                "living",
+                of(
+                    """a living room; a living room; a cosy living room; a living room with a sofa;
+                    a room with a couch; a sitting room; a lounge with a sofa and a lamp"""
+                ),
+            ),
+            (
+                "bedroom",
+                of(
+                    """a bedroom; a bedroom; a room with a bed; a cosy bedroom; a bedroom with a
+                    window; a small bedroom"""
+                ),
+            ),
+            (
+                "study",
+                of(
+                    """a study; a study with a desk; a room with a desk; a room with a desk and
+                    books; a home office; a work room with a desk and a lamp"""
+                ),
+            ),
+        ),
+    ),
 }
 
 AUTUMN_FOREST = of(
@@ -223,6 +280,7 @@ AUTUMN_PATH = ("a path through autumn woods", "a forest path covered with autumn
 
 # Prepositions that a place's wording asks for, by a word in it; the first that fits.
 PREPOSITIONS: tuple[tuple[str, str], ...] = (
+    ("stairs of", "on"),
     ("shopfronts", "by"),
     ("row of shops", "by"),
     ("rows of", "among"),

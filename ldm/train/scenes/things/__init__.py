@@ -1,0 +1,1 @@
+"""Things drawn from sprites: what there is, how it looks, where it stands; and backgrounds."""

@@ -1,0 +1,150 @@
+"""Where the things of a landscape stand, and how they are drawn: on land, on water, in the air.
+
+Knows nothing of captions or of how the place itself is drawn.
+"""
+
+import skia
+
+from ..brush import EDGE, box, fill, height_at, ridge
+from ..elements.land import GRASS, ground
+from ..palette import WHITE, Colour, mix, scaled
+from ..spec import Thing
+from ..stage import Stage
+from .catalogue import by_code
+from .paste import Spot, contact_shadow, light_filter, paste, spread
+from .store import SpriteStore
+
+# Heights near the viewer, in units: compressed, so that a mouse can still be seen.
+HEIGHTS = {"tiny": 56.0, "small": 74.0, "medium": 94.0, "large": 114.0, "huge": 144.0}
+BY_SIZE_WORD = {"small": 0.66, "medium": 1.0, "large": 1.36}
+COLUMNS = {"left": 60.0, "middle": 128.0, "right": 196.0}
+SUNK = {"vehicles": 0.05, "animals": 0.13}  # the share of a thing that is under water
+LOWEST = 246.0
+
+
+def _columns(stage: Stage) -> list[float]:
+    """One x a copy, in the things' order."""
+    rng, things = stage.rng, stage.spec.things
+    first = things[0]
+    if stage.spec.relation:  # the first in front of the second
+        middle = rng.uniform(104, 152)
+        return [middle + rng.choice((-1, 1)) * rng.uniform(14, 44), middle]
+    if len(things) == 2 or first.count == 2:
+        return [rng.uniform(58, 78), rng.uniform(178, 198)]
+    if first.count == 3:
+        return [rng.uniform(42, 54), rng.uniform(120, 136), rng.uniform(202, 214)]
+    return [COLUMNS[first.where] + rng.uniform(-14, 14)]
+
+
+def _copies(stage: Stage) -> list[Thing]:
+    return [thing for thing in stage.spec.things for _ in range(thing.count)]
+
+
+def _height(thing: Thing, together: int) -> float:
+    crowd = 0.84 if together > 2 else 0.94 if together == 2 else 1.0
+    return min(168.0, HEIGHTS[by_code()[thing.code].size] * BY_SIZE_WORD[thing.size] * crowd)
+
+
+def _spot(
+    stage: Stage, thing: Thing, x: float, y: float, height: float, sprites: SpriteStore
+) -> Spot:
+    """The copy's place; what would be cut off at a side is moved inwards."""
+    sprite = sprites.by_code[thing.code][thing.style]
+    tall, wide = spread(sprite, height)
+    half = min(wide / 2 + 3, EDGE / 2)
+    x = min(max(x, half), EDGE - half)
+    paint = thing.colour if thing.painted else ""
+    flipped = stage.rng.random() < 0.5 and by_code()[thing.code].mirrors
+    return Spot(sprite, x, y, tall, wide, flipped, paint)
+
+
+def _tint(stage: Stage) -> Colour:
+    """The light things stand in: a little more than falls on the land, above all in the dark."""
+    return mix(stage.light.near(WHITE), WHITE, 0.12 + 0.14 * stage.light.darkness)
+
+
+def _shore(stage: Stage) -> None:
+    """A grassy bank before the water, for places that are all water near the viewer."""
+    line = ridge(stage.noise, stage.rng.uniform(200, 210), 4, 2, 0.3)
+    ground(stage, line, scaled(GRASS, 0.9))
+    stage.land = line
+
+
+def _on_land(stage: Stage, sprites: SpriteStore) -> None:
+    rng, light, spec = stage.rng, stage.light, stage.spec
+    if spec.place in ("lake", "river", "waterfall"):
+        _shore(stage)
+    copies, columns = _copies(stage), _columns(stage)
+    spots: list[Spot] = []
+    for index, (thing, x) in enumerate(zip(copies, columns, strict=True)):
+        height = _height(thing, 1 if spec.relation else len(copies))
+        if spec.place == "island" and stage.land is not None:
+            x = float(stage.land[0].mean()) + rng.uniform(-12, 12)
+            y, height = float(stage.land[1].mean()) + rng.uniform(0, 5), height * 0.68
+        else:
+            first = max(206.0, stage.horizon + 62)
+            if stage.land is not None:
+                first = min(height_at(stage.land, x) + 14, 236.0)
+            y = rng.uniform(first, max(first, LOWEST - 2))
+            if spec.relation:
+                y = LOWEST - rng.uniform(0, 4) if index == 0 else first + rng.uniform(0, 6)
+            height *= 0.84 + 0.16 * (y - 200) / (LOWEST - 200)
+        spots.append(_spot(stage, thing, x, y, height, sprites))
+    tint, far = _tint(stage), 0.12 * light.haze
+    shadow = 0.55 if light.weather == "clear" and light.darkness < 0.5 else 0.42
+    for spot in sorted(spots, key=lambda each: each.y):
+        contact_shadow(stage, spot, shadow)
+        paste(stage, spot, sprites, light_filter(tint, light.horizon, far))
+
+
+def _afloat(stage: Stage, sprites: SpriteStore) -> None:
+    rng, light, canvas = stage.rng, stage.light, stage.canvas
+    top = stage.horizon
+    low = 232.0 if stage.spec.place == "island" else 226.0
+    copies = _copies(stage)
+    for thing, x in zip(copies, _columns(stage), strict=True):
+        if stage.spec.place == "river":
+            x = sum(stage.channel) / 2 + rng.uniform(-10, 10)
+        high = {"island": 206.0, "river": 214.0}.get(stage.spec.place, max(top + 44, 168.0))
+        y = rng.uniform(high, low)
+        height = _height(thing, len(copies)) * (0.72 + 0.28 * (y - top) / (low - top))
+        sunk = SUNK.get(by_code()[thing.code].group, 0.1) * height
+        spot = _spot(stage, thing, x, y + sunk, height, sprites)
+        tint = light_filter(_tint(stage), light.horizon, 0.12 * light.haze)
+        canvas.save()
+        canvas.clipRect(box(0, y, EDGE, EDGE - y))
+        canvas.translate(0, 2 * y)
+        canvas.scale(1, -1)
+        paste(stage, spot, sprites, tint, 0.24)
+        canvas.restore()
+        canvas.save()
+        canvas.clipRect(box(0, 0, EDGE, y))
+        paste(stage, spot, sprites, tint)
+        canvas.restore()
+        rings = skia.Path()
+        for ring in range(3):
+            half = spot.width * (0.46 + 0.14 * ring)
+            rings.addOval(box(spot.x - half, y - 1 + ring * 3.5, 2 * half, 2.6))
+        canvas.drawPath(rings, fill(mix(light.horizon, WHITE, 0.3), 0.34))
+
+
+def _airborne(stage: Stage, sprites: SpriteStore) -> None:
+    rng, light = stage.rng, stage.light
+    copies = _copies(stage)
+    for thing, x in zip(copies, _columns(stage), strict=True):
+        height = min(_height(thing, len(copies)) * 0.86, stage.horizon * 0.72)
+        middle = rng.uniform(height / 2 + 6, max(height / 2 + 7, stage.horizon * 0.62))
+        spot = _spot(stage, thing, x, middle + height / 2, height, sprites)
+        tint = light_filter(_tint(stage), light.middle, 0.18 * light.haze)
+        paste(stage, spot, sprites, tint)
+
+
+def land_things(stage: Stage, sprites: SpriteStore) -> None:
+    """Draw the things of the spec into the painted place; the weather comes after."""
+    zone = stage.spec.things[0].zone
+    if zone == "ground":
+        _on_land(stage, sprites)
+    elif zone == "water":
+        _afloat(stage, sprites)
+    else:
+        _airborne(stage, sprites)

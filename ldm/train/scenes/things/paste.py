@@ -1,0 +1,94 @@
+"""Things drawn from sprites: where they stand in a picture, how tall, in what light and shadow.
+
+Knows nothing of captions.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import skia
+
+from ..brush import box, puff, puff_paint
+from ..palette import Colour
+from ..stage import Board
+from .repaint import repainted
+from .store import Sprite, SpriteStore
+
+SMOOTH = skia.SamplingOptions(skia.FilterMode.kLinear, skia.MipmapMode.kLinear)
+SHARP = skia.SamplingOptions(skia.CubicResampler.Mitchell())
+
+
+@dataclass(frozen=True)
+class Spot:
+    """One copy of a sprite: the middle of its foot at (x, y), its height and width in units."""
+
+    sprite: Sprite
+    x: float
+    y: float
+    height: float
+    width: float
+    flipped: bool = False
+    paint: str = ""  # a key of repaint.TARGETS, or its own colours
+
+    @property
+    def foot(self) -> tuple[float, float]:
+        """Left and right end of what touches the ground."""
+        left, right = self.sprite.foot
+        if self.flipped:
+            left, right = 1 - right, 1 - left
+        return self.x + (left - 0.5) * self.width, self.x + (right - 0.5) * self.width
+
+
+def spread(sprite: Sprite, height: float) -> tuple[float, float]:
+    """Height and width such that long and tall things of one `height` look equally big."""
+    share = height / (0.5 * max(sprite.width, sprite.height) + 0.5 * sprite.height)
+    return sprite.height * share, sprite.width * share
+
+
+def light_filter(tint: Colour, air: Colour, far: float) -> skia.ColorFilter:
+    """Colours multiplied by `tint`, then mixed with `air` by the share `far`."""
+    rows: list[float] = []
+    for channel in range(3):
+        row = [0.0] * 5
+        row[channel] = tint[channel] * (1.0 - far)
+        row[4] = air[channel] * far
+        rows += row
+    return skia.ColorFilters.Matrix([*rows, 0.0, 0.0, 0.0, 1.0, 0.0])
+
+
+def paste(
+    board: Board,
+    spot: Spot,
+    sprites: SpriteStore,
+    light: skia.ColorFilter | None = None,
+    alpha: float = 1.0,
+) -> None:
+    """Draw one copy."""
+    pixels = np.ascontiguousarray(sprites.pixels(spot.sprite))
+    if spot.paint:
+        pixels = repainted(pixels, spot.paint)
+    image = skia.Image.fromarray(pixels, skia.kRGBA_8888_ColorType)
+    paint = skia.Paint(AntiAlias=True, Alphaf=alpha)
+    if light is not None:
+        paint.setColorFilter(light)
+    board.canvas.save()
+    board.canvas.translate(spot.x, spot.y)
+    if spot.flipped:
+        board.canvas.scale(-1, 1)
+    board.canvas.drawImageRect(
+        image,
+        skia.Rect(0, 0, spot.sprite.width, spot.sprite.height),
+        box(-spot.width / 2, -spot.height, spot.width, spot.height),
+        SHARP if spot.height * board.scale > spot.sprite.height else SMOOTH,
+        paint,
+    )
+    board.canvas.restore()
+
+
+def contact_shadow(board: Board, spot: Spot, strength: float) -> None:
+    """A soft dark spot under what touches the ground, half of it before the foot."""
+    left, right = spot.foot
+    half = max((right - left) / 2, spot.width * 0.16)
+    paint = puff_paint((0.02, 0.02, 0.05), strength)
+    lift = min(2.0, spot.height * 0.02)
+    puff(board.canvas, (left + right) / 2, spot.y - lift, half * 1.35 + 4, half * 0.2 + 3.5, paint)
