@@ -20,7 +20,7 @@ SMOKE_RUN := --smoke --kinds landscape --folder .train/smoke --out .train/smoke/
 PYTHON ?=
 CANDIDATES := python3.11 python3.12 python3.13 python3.14 python3
 
-.PHONY: help setup setup-train setup-dev demo shots test lint format train train-data browser drawing-libraries
+.PHONY: help setup setup-train setup-dev demo shots test bench lint format train train-data browser drawing-libraries
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ shots: setup-dev  ## pictures of every tab, wide and narrow, light and dark (SHO
 
 test: setup-dev lint  ## every check and every test, in a real browser too (ARGS="tests/test_recipe.py -x")
 	$(BIN)/python -m pytest $(ARGS)
+
+bench: $(STAMPS)/dev  ## compare speed and memory with other engines (ARGS="loading --rounds 3")
+	$(BIN)/python -m benchmarks $(ARGS)
 
 lint: $(STAMPS)/dev  ## style, formatting and types
 	$(BIN)/python -m ruff check .

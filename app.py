@@ -5,28 +5,39 @@ import sys
 
 from ldm.checkpoints.load import CheckpointError
 from ldm.engine import Engine
-from ldm.ui.demo import ICON, SCRIPT, STYLE, build_demo
+from ldm.ui.demo import ICON, build_demo
+from ldm.ui.script import STYLES, page_script
 from ldm.ui.settings import Settings, SettingsError, read_settings
+from ldm.ui.texts import translations
 from ldm.ui.theme import Calm
 
-# Handlers wait in the engine's own queue, where requests share work; Gradio's only holds the rest.
-MAX_WAITING = 64
 MAX_SESSIONS = 200  # visitors whose opened picture is kept, a few megabytes each
 
 
 def serve(settings: Settings) -> None:
     """Load the models and serve the page until the process is ended."""
-    engine = Engine(settings.models)
+    engine = Engine(
+        settings.models,
+        max_pixels=settings.max_pixels,
+        max_rows=settings.max_together,
+        max_waiting=settings.max_waiting,
+        loras=settings.loras,
+    )
     engine.checkpoint(engine.names()[0])  # a model that cannot be used is told now, not to visitors
-    demo = build_demo(engine).queue(max_size=MAX_WAITING, default_concurrency_limit=None)
+    # Handlers wait in the engine's own queue, where requests share work.
+    demo = build_demo(engine, settings.clip).queue(
+        max_size=settings.max_waiting, default_concurrency_limit=None
+    )
     try:
         demo.launch(
             favicon_path=ICON,
             server_name=settings.host,
             server_port=settings.port,
+            auth=[*settings.accounts] or None,
             theme=Calm(),
-            css_paths=STYLE,
-            js=SCRIPT.read_text(encoding="utf-8"),
+            css_paths=[*STYLES],
+            js=page_script(),
+            i18n=translations(),
             footer_links=[],
             run_history=False,
             ssr_mode=False,

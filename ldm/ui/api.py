@@ -1,41 +1,68 @@
-"""The named endpoints `text_to_image`, `image_to_image` and `inpaint` for other programs.
+"""The named endpoints `text_to_image`, `image_to_image`, `inpaint`, `upscale` for other programs.
 
 Each takes a recipe's fields and plain files, and returns the PNG files (recipe inside) and the
 recipe of the request. What is left out takes the model's own choice. It does *not* touch the page.
 """
 
 import asyncio
+import inspect
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from gradio.data_classes import FileData
 from gradio.events import api
 from gradio.processing_utils import save_bytes_to_cache
-from gradio.utils import get_upload_folder, is_in_or_equal
+from gradio.utils import get_upload_folder
 
 from ldm.checkpoints.load import CheckpointError
+from ldm.diffusion import SAMPLERS, SCHEDULES
 from ldm.engine import Engine, EngineBusy, EngineClosed
 from ldm.events import Result
 from ldm.imaging import ImageError, open_image, open_mask
-from ldm.pipeline import DrawingError
+from ldm.pipeline import DrawingError, upscaled_size
 from ldm.recipe import LIMITS, Recipe, RecipeError
-from ldm.ui.handlers import Request
-from ldm.ui.stage import file_name
+from ldm.ui.jobs import Request
+from ldm.ui.result import file_name
+from ldm.ui.uploads import uploaded
 
 Answer = tuple[list[FileData], dict[str, Any]]
 REFUSALS = (RecipeError, ImageError, CheckpointError, EngineBusy, EngineClosed, DrawingError)
 
 
-def uploaded(file: object, field: str) -> Path:
-    """The path of a file that was sent to this server; any other path is refused."""
-    path = file.get("path") if isinstance(file, dict) else None
-    if not isinstance(path, str) or not is_in_or_equal(Path(path).resolve(), get_upload_folder()):
-        raise ImageError(field, "no uploaded file", "a file sent with the request")
-    return Path(path)
+# What each argument means, for the documentation of the endpoints and for tools (MCP).
+MEANING: Mapping[str, str] = {
+    "prompt": "the caption; (word:1.3) and [word] weigh words, BREAK begins a new part",
+    "negative_prompt": "what the picture should not show",
+    "image": "the picture to start from, as a file",
+    "mask": "a picture of the same shape, white (or opaque) where to repaint",
+    "strength": "how far to depart from the picture",
+    "mask_feather": "pixels over which the new part blends into the old",
+    "noise_level": "how freely an upscaler redraws the picture",
+    "seed": "of the first picture; the same seed and fields draw the same picture",
+    "width": "in pixels",
+    "height": "in pixels",
+    "num_images": "how many pictures, with seeds in a row",
+    "num_inference_steps": "denoising steps",
+    "guidance_scale": "how closely to follow the caption; 1 is off",
+    "guidance_rescale": "tames contrast at high guidance; 0 is off",
+    "clip_skip": "last layers of the text model to leave out",
+    "loras": "pairs of a LoRA's name and its weight",
+    "sampler": ", ".join(SAMPLERS),
+    "schedule": ", ".join(SCHEDULES),
+    "model": "its name; where absent the first of the host",
+}
+
+
+def documented(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """`endpoint` with its arguments explained in its docstring, ranges included."""
+    names = [name for name in inspect.signature(endpoint).parameters if name in MEANING]
+    ranges = {name: f" ({LIMITS[name]})" for name in names if name in LIMITS}
+    lines = [f"    {name}: {MEANING[name]}{ranges.get(name, '')}" for name in names]
+    endpoint.__doc__ = "\n".join([endpoint.__doc__ or "", "", "Args:", *lines])
+    return endpoint
 
 
 def read_fields(engine: Engine, task: str, given: Mapping[str, Any]) -> Recipe:
@@ -88,6 +115,8 @@ def build_api(engine: Engine) -> None:
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         guidance_rescale: float | None = None,
+        clip_skip: int | None = None,
+        loras: list[tuple[str, float]] | None = None,
         sampler: str | None = None,
         schedule: str | None = None,
         model: str | None = None,
@@ -103,6 +132,8 @@ def build_api(engine: Engine) -> None:
             "num_inference_steps": num_inference_steps,
             "guidance_scale": guidance_scale,
             "guidance_rescale": guidance_rescale,
+            "clip_skip": clip_skip,
+            "loras": loras,
             "sampler": sampler,
             "schedule": schedule,
             "model": model,
@@ -124,6 +155,8 @@ def build_api(engine: Engine) -> None:
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         guidance_rescale: float | None = None,
+        clip_skip: int | None = None,
+        loras: list[tuple[str, float]] | None = None,
         sampler: str | None = None,
         schedule: str | None = None,
         model: str | None = None,
@@ -140,6 +173,8 @@ def build_api(engine: Engine) -> None:
             "num_inference_steps": num_inference_steps,
             "guidance_scale": guidance_scale,
             "guidance_rescale": guidance_rescale,
+            "clip_skip": clip_skip,
+            "loras": loras,
             "sampler": sampler,
             "schedule": schedule,
             "model": model,
@@ -166,6 +201,8 @@ def build_api(engine: Engine) -> None:
         num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         guidance_rescale: float | None = None,
+        clip_skip: int | None = None,
+        loras: list[tuple[str, float]] | None = None,
         sampler: str | None = None,
         schedule: str | None = None,
         model: str | None = None,
@@ -183,6 +220,8 @@ def build_api(engine: Engine) -> None:
             "num_inference_steps": num_inference_steps,
             "guidance_scale": guidance_scale,
             "guidance_rescale": guidance_rescale,
+            "clip_skip": clip_skip,
+            "loras": loras,
             "sampler": sampler,
             "schedule": schedule,
             "model": model,
@@ -195,5 +234,40 @@ def build_api(engine: Engine) -> None:
 
         return await reply(read, request.session_hash)
 
-    for endpoint in (text_to_image, image_to_image, inpaint):
-        api(endpoint, api_name=endpoint.__name__, concurrency_limit=None)
+    async def upscale(
+        image: FileData,
+        request: gr.Request,
+        prompt: str = "",
+        noise_level: int | None = None,
+        negative_prompt: str | None = None,
+        seed: int | None = None,
+        num_inference_steps: int | None = None,
+        guidance_scale: float | None = None,
+        sampler: str | None = None,
+        schedule: str | None = None,
+        model: str | None = None,
+    ) -> Answer:
+        """Make a picture larger, with a model that is made for it and decides how much."""
+        given: dict[str, Any] = {
+            "prompt": prompt,
+            "noise_level": noise_level,
+            "negative_prompt": negative_prompt,
+            "seed": seed,
+            "num_inference_steps": num_inference_steps,
+            "guidance_scale": guidance_scale,
+            "sampler": sampler,
+            "schedule": schedule,
+            "model": model,
+        }
+
+        def read() -> Request:
+            picture = open_image(uploaded(image, "image"), "image").image
+            family = engine.family(model or engine.names()[0])
+            width, height = upscaled_size(family, picture)
+            size = {"width": width, "height": height}
+            return Request(read_fields(engine, "upscale", given | size), picture)
+
+        return await reply(read, request.session_hash)
+
+    for endpoint in (text_to_image, image_to_image, inpaint, upscale):
+        api(documented(endpoint), api_name=endpoint.__name__, concurrency_limit=None)

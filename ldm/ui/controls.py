@@ -11,42 +11,31 @@ from itertools import zip_longest
 from pathlib import Path
 
 import gradio as gr
-from gradio.components import Component
 
 from ldm.diffusion import SAMPLERS, SCHEDULES
 from ldm.engine import Engine
 from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS
 from ldm.ui import texts
-from ldm.ui.form import CUSTOM, NO_PROBLEM, Size, Updates, size_value
+from ldm.ui.filling import size_choices
+from ldm.ui.form import CUSTOM, NO_PROBLEM, Field, Size, Updates, size_value
+from ldm.ui.lora_picker import build_lora_picker
+from ldm.ui.model_card import model_facts
 from ldm.ui.stage import empty_stage, status_line
+from ldm.ui.texts import label, say
 
 
-def size_choices(engine: Engine, model: str) -> list[tuple[str, str]]:
-    sizes = engine.defaults(model).sizes
-    presets = [(texts.size_title(*size), size_value(*size)) for size in sizes]
-    return [*presets, (texts.CUSTOM_SIZE, CUSTOM)]
-
-
-def nearest_size(engine: Engine, model: str, size: tuple[int, int]) -> tuple[int, int]:
-    """The model's preset whose shape is nearest to that of a picture of `size`."""
-    shape = size[0] / size[1]
-
-    def distance(preset: tuple[int, int]) -> float:
-        ratio = preset[0] / preset[1] / shape
-        return max(ratio, 1 / ratio)
-
-    return min(engine.defaults(model).sizes, key=distance)
-
-
-def _slider(tab: str, name: str, title: str, value: float, info: str | None = None) -> gr.Slider:
+def build_slider(
+    tab: str, name: str, value: float, info: str | None = None, maximum: float | None = None
+) -> gr.Slider:
+    """A slider over the range that the recipe's field `name` may have."""
     limit = LIMITS[name]
     return gr.Slider(
         limit.minimum,
-        limit.maximum,
+        limit.maximum if maximum is None else maximum,
         value=value,
         step=limit.step,
-        label=title,
-        info=info,
+        label=label(name),
+        info=None if info is None else label(info),
         elem_id=f"{tab}-{name}",
         buttons=[],
     )
@@ -56,8 +45,8 @@ def build_prompt(tab: str, title: str, value: str = "") -> tuple[gr.Textbox, gr.
     """The caption, first and large, with the place for a message about it."""
     prompt = gr.Textbox(
         value=value,
-        label=title,
-        placeholder=texts.PROMPT_PLACEHOLDER,
+        label=label(title),
+        placeholder=label("prompt_placeholder"),
         lines=3,
         max_lines=8,
         max_length=MAX_PROMPT_CHARACTERS * 8,  # the page says what is too long, it does not cut
@@ -70,14 +59,14 @@ def build_prompt(tab: str, title: str, value: str = "") -> tuple[gr.Textbox, gr.
 def build_buttons(tab: str) -> tuple[gr.Button, gr.Button]:
     with gr.Row(elem_classes="ldm-buttons"):
         generate = gr.Button(
-            texts.GENERATE,
+            label("generate"),
             variant="primary",
             size="lg",
             elem_id=f"{tab}-generate",
             elem_classes="ldm-generate",
         )
         stop = gr.Button(
-            texts.STOP,
+            label("stop"),
             size="lg",
             interactive=False,
             elem_id=f"{tab}-stop",
@@ -88,7 +77,7 @@ def build_buttons(tab: str) -> tuple[gr.Button, gr.Button]:
 
 def build_stage(tab: str, size: tuple[int, int]) -> tuple[gr.HTML, gr.HTML]:
     """The status line and the stage under it."""
-    status = gr.HTML(status_line(texts.READY), elem_id=f"{tab}-status", elem_classes="ldm-line")
+    status = gr.HTML(status_line(say("ready")), elem_id=f"{tab}-status", elem_classes="ldm-line")
     stage = gr.HTML(
         empty_stage(*size),
         apply_default_css=False,
@@ -102,7 +91,7 @@ def build_examples(
     captions: Sequence[str], pictures: Sequence[Path | None] = ()
 ) -> list[gr.Button]:
     """A heading and one button a caption (and picture); the tab says what each brings."""
-    gr.HTML(f"<h2>{texts.EXAMPLES}</h2>", elem_classes="ldm-heading")
+    gr.HTML(f"<h2>{say('examples')}</h2>", elem_classes="ldm-heading")
     with gr.Row(elem_classes="ldm-chips"):
         return [
             gr.Button(caption, size="sm", icon=picture, elem_classes="ldm-chip")
@@ -114,40 +103,44 @@ def build_examples(
 class Choices:
     """What `build_settings` made."""
 
-    fields: Mapping[str, Component]
+    fields: Mapping[str, Field]
+    model: gr.Dropdown  # one of them
     size: Size
     randomise: gr.Checkbox
     problem: gr.HTML
 
 
-def _dropdown(
-    tab: str, name: str, title: str, choices: Sequence[tuple[str, str | int]], value: str | int
+def build_dropdown(
+    tab: str, name: str, choices: Sequence[tuple[str, str | int]], value: str | int
 ) -> gr.Dropdown:
     return gr.Dropdown(
         choices,
         value=value,
-        label=title,
+        label=label(name),
         filterable=False,
         min_width=100,
         elem_id=f"{tab}-{name}",
     )
 
 
+SWAP_SIZE = """(preset, width, height) => {
+  const turned = preset.includes("x") ? preset.split("x").reverse().join("x") : preset;
+  return [turned, height, width];
+}"""
+
+
 def _build_size(tab: str, engine: Engine, model: str) -> tuple[Size, gr.Dropdown]:
-    """The size, and beside it how many pictures."""
+    """The size with its orientation, and beside it how many pictures."""
     native = engine.defaults(model).native_size
     counts = LIMITS["num_images"]
     numbers = range(int(counts.minimum), int(counts.maximum) + 1)
     with gr.Row(elem_classes="ldm-pair ldm-size-row"):
-        preset = _dropdown(
-            tab, "size", texts.SIZE, size_choices(engine, model), size_value(*native)
-        )
-        num_images = _dropdown(
-            tab, "num_images", texts.NUM_IMAGES, [(str(n), n) for n in numbers], numbers[0]
-        )
+        preset = build_dropdown(tab, "size", size_choices(engine, model), size_value(*native))
+        swap = gr.Button("⇄", elem_id=f"{tab}-size_swap", elem_classes="ldm-swap", min_width=42)
+        num_images = build_dropdown(tab, "num_images", [(str(n), n) for n in numbers], numbers[0])
     with gr.Row(visible=False, elem_classes="ldm-pair") as own:
-        width = gr.Number(native[0], label=texts.WIDTH, min_width=80, elem_id=f"{tab}-width")
-        height = gr.Number(native[1], label=texts.HEIGHT, min_width=80, elem_id=f"{tab}-height")
+        width = gr.Number(native[0], label=label("width"), min_width=80, elem_id=f"{tab}-width")
+        height = gr.Number(native[1], label=label("height"), min_width=80, elem_id=f"{tab}-height")
     preset.change(
         lambda chosen: gr.update(visible=chosen == CUSTOM),
         preset,
@@ -156,27 +149,32 @@ def _build_size(tab: str, engine: Engine, model: str) -> tuple[Size, gr.Dropdown
         show_progress="hidden",
         api_visibility="private",
     )
-    return Size(preset, width, height), num_images
+    swap.click(None, [preset, width, height], [preset, width, height], js=SWAP_SIZE)
+    return Size(preset, width, height, own), num_images
 
 
-def _build_model(tab: str, engine: Engine) -> gr.Dropdown:
-    """The choice of model, which is part of the request; hidden where there is only one."""
+def _build_model(tab: str, engine: Engine) -> tuple[gr.Dropdown, gr.HTML]:
+    """The choice of model, which is part of the request, and what it is."""
     names = engine.names()
-    titles = [texts.model_line(d.title, d.licence) for d in map(engine.defaults, names)]
-    return gr.Dropdown(
+    titles = [engine.defaults(name).title for name in names]
+    model = gr.Dropdown(
         list(zip(titles, names, strict=True)),
         value=names[0],
-        label=texts.MODEL,
-        visible=len(names) > 1,
+        label=label("model"),
+        filterable=len(names) > 12,
         elem_id=f"{tab}-model",
     )
+    facts = gr.HTML(
+        model_facts(engine, names[0]), elem_id=f"{tab}-model-facts", elem_classes="ldm-facts"
+    )
+    return model, facts
 
 
 def _build_seed(tab: str) -> tuple[gr.Number, gr.Checkbox]:
     with gr.Row(elem_classes="ldm-pair ldm-seed-row"):
-        seed = gr.Number(0, label=texts.SEED, min_width=120, elem_id=f"{tab}-seed")
+        seed = gr.Number(0, label=label("seed"), min_width=120, elem_id=f"{tab}-seed")
         randomise = gr.Checkbox(
-            True, label=texts.RANDOMISE, min_width=120, elem_id=f"{tab}-randomise"
+            True, label=label("randomise"), min_width=120, elem_id=f"{tab}-randomise"
         )
     return seed, randomise
 
@@ -186,32 +184,28 @@ def build_settings(tab: str, engine: Engine) -> Choices:
     names = engine.names()
     start = engine.defaults(names[0])
     problem = gr.HTML(NO_PROBLEM, elem_classes="ldm-slot")
-    model = _build_model(tab, engine)
     size, num_images = _build_size(tab, engine, names[0])
-    with gr.Accordion(texts.SETTINGS, open=False, elem_classes="ldm-settings"):
+    with gr.Accordion(label("settings"), open=False, elem_classes="ldm-fold ldm-settings"):
+        model, facts = _build_model(tab, engine)
         negative = gr.Textbox(
             value="",
-            label=texts.NEGATIVE_PROMPT,
-            info=texts.NEGATIVE_PROMPT_INFO,
+            label=label("negative_prompt"),
+            info=label("negative_prompt_info"),
             lines=1,
             max_lines=4,
             elem_id=f"{tab}-negative_prompt",
         )
         seed, randomise = _build_seed(tab)
-        steps = _slider(
-            tab, "num_inference_steps", texts.STEPS, start.num_inference_steps, texts.STEPS_INFO
-        )
-        guidance = _slider(
-            tab, "guidance_scale", texts.GUIDANCE, start.guidance_scale, texts.GUIDANCE_INFO
-        )
-        rescale = _slider(
-            tab, "guidance_rescale", texts.GUIDANCE_RESCALE, 0, texts.GUIDANCE_RESCALE_INFO
-        )
+        steps = build_slider(tab, "num_inference_steps", start.num_inference_steps, "steps_info")
+        guidance = build_slider(tab, "guidance_scale", start.guidance_scale, "guidance_info")
         with gr.Row(elem_classes="ldm-pair"):
             samplers = [(sampler.title, name) for name, sampler in SAMPLERS.items()]
             schedules = [(title, name) for name, title in SCHEDULES.items()]
-            sampler = _dropdown(tab, "sampler", texts.SAMPLER, samplers, start.sampler)
-            schedule = _dropdown(tab, "schedule", texts.SCHEDULE, schedules, start.schedule)
+            sampler = build_dropdown(tab, "sampler", samplers, start.sampler)
+            schedule = build_dropdown(tab, "schedule", schedules, start.schedule)
+        loras = build_lora_picker(tab, engine, names[0])
+        rescale = build_slider(tab, "guidance_rescale", 0, "guidance_rescale_info")
+        clip_skip = build_slider(tab, "clip_skip", 0, "clip_skip_info")
 
     def take_defaults(chosen: str) -> Updates:
         new = engine.defaults(chosen)
@@ -223,6 +217,7 @@ def build_settings(tab: str, engine: Engine) -> Choices:
             guidance: new.guidance_scale,
             sampler: new.sampler,
             schedule: new.schedule,
+            facts: model_facts(engine, chosen),
         }
 
     # Not `change`: that fires as well when the folded settings are first opened, and would take
@@ -230,12 +225,12 @@ def build_settings(tab: str, engine: Engine) -> Choices:
     model.input(
         take_defaults,
         model,
-        [size.preset, steps, guidance, sampler, schedule],
+        [size.preset, steps, guidance, sampler, schedule, facts],
         queue=False,
         show_progress="hidden",
         api_visibility="private",
     )
-    fields = {
+    fields: dict[str, Field] = {
         "model": model,
         "num_images": num_images,
         "negative_prompt": negative,
@@ -243,19 +238,21 @@ def build_settings(tab: str, engine: Engine) -> Choices:
         "num_inference_steps": steps,
         "guidance_scale": guidance,
         "guidance_rescale": rescale,
+        "clip_skip": clip_skip,
+        "loras": loras,
         "sampler": sampler,
         "schedule": schedule,
     }
-    return Choices(fields, size, randomise, problem)
+    return Choices(fields, model, size, randomise, problem)
 
 
 def build_strength(
     tab: str, value: float, words: tuple[tuple[float, str], ...]
 ) -> tuple[gr.Slider, gr.HTML]:
     """Strength, and under it what the chosen strength means."""
-    strength = _slider(tab, "strength", texts.STRENGTH, value)
+    strength = build_slider(tab, "strength", value)
     said = gr.HTML(texts.strength_in_words(value, words), elem_classes="ldm-words")
-    table = json.dumps(words)
+    table = json.dumps([(limit, say(key)) for limit, key in words])
     strength.change(
         fn=None,
         inputs=strength,

@@ -1,6 +1,6 @@
 """The easel: the canvas a visitor sketches on or paints a mask on.
 
-Owns the canvas component (its script is `assets/easel.js`) and reading what comes back from it.
+Owns the canvas component (its script: `assets/page/easel.js`) and reading what comes back from it.
 Gradio's own ImageEditor is not used: tried on 6.31, a mask set from an example lies beside its
 picture, it needs WebGL, and a file it cannot decode fails without a word.
 
@@ -10,7 +10,6 @@ It does *not* know what the strokes are for.
 
 import base64
 import binascii
-import html
 from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
@@ -19,16 +18,30 @@ import gradio as gr
 from PIL import Image, UnidentifiedImageError
 
 from ldm.imaging import ImageError
-from ldm.ui import texts
-from ldm.ui.settings import PROJECT
+from ldm.ui.script import part
 from ldm.ui.stage import data_url
+from ldm.ui.texts import attributes, say
 
-SCRIPT = PROJECT / "assets" / "easel.js"
 STROKES_HEAD = "data:image/png;base64,"
+MASK_COLOUR = "#d64060"  # as the page's script paints masks
 MAX_STROKES_CHARACTERS = 12_000_000
 SHOWN_QUALITY = 92
 MIN_SHEET_SIDE = 512  # pixels of the longer side: smooth lines from here on
 MAX_SHEET_SIDE = 1024
+COLOURS = (
+    ("#9cc8e8", "sky_blue"),
+    ("#2f6f9f", "water_blue"),
+    ("#1d2b4f", "night_blue"),
+    ("#f0a35c", "sunset_orange"),
+    ("#e9d5a1", "sand"),
+    ("#7a5a3c", "earth_brown"),
+    ("#7fae54", "meadow_green"),
+    ("#2f5d3a", "forest_green"),
+    ("#8b8f96", "stone_grey"),
+    ("#ffffff", "white"),
+    ("#22262b", "black"),
+)
+SIZES = ("size_fine", "size_medium", "size_broad", "size_very_broad")
 ICONS = {
     "brush": "M4 20c3 0 5-1 5-4a2.5 2.5 0 0 0-5 0c0 2-1 3-1 3s0 1 1 1Zm6-5L20 4l-9 12",
     "fill": "M4 12l7-7 7 7-7 7-7-7Zm0 0h14m2 3c1 2 1.6 3 1.6 4a1.6 1.6 0 0 1-3.2 0c0-1 .6-2 1.6-4Z",
@@ -44,53 +57,68 @@ def _icon(name: str) -> str:
     return f'<svg viewBox="0 0 24 24" aria-hidden="true"><path d="{ICONS[name]}"/></svg>'
 
 
-def _button(action: str, title: str, pressed: bool | None = None) -> str:
+def _named(key: str) -> str:
+    return attributes({"title": key, "aria-label": key})
+
+
+def _button(action: str, key: str, pressed: bool | None = None) -> str:
     state = "" if pressed is None else f' aria-pressed="{str(pressed).lower()}"'
-    title = html.escape(title)
-    return (
-        f'<button type="button" data-do="{action}" title="{title}" aria-label="{title}"{state}>'
-        f"{_icon(action)}</button>"
-    )
+    return f'<button type="button" data-do="{action}"{_named(key)}{state}>{_icon(action)}</button>'
+
+
+def _group(kind: str, key: str, inside: str) -> str:
+    named = attributes({"aria-label": key})
+    return f'<div class="{kind}" role="group"{named}>{inside}</div>'
 
 
 def _colours() -> str:
     swatches = "".join(
-        f'<button type="button" data-colour="{value}" title="{name}" aria-label="{name}" '
+        f'<button type="button" data-colour="{value}"{_named(key)} '
         f'aria-pressed="{str(not index).lower()}" style="--colour:{value}"></button>'
-        for index, (value, name) in enumerate(texts.COLOURS)
+        for index, (value, key) in enumerate(COLOURS)
     )
-    own = texts.OWN_COLOUR
-    picker = f'<label class="own" title="{own}"><input type="color" aria-label="{own}"></label>'
-    return f'<div class="colours" role="group" aria-label="{texts.BRUSH}">{swatches}{picker}</div>'
+    named = _named("own_colour")
+    picker = f'<label class="own"{named}><input type="color"{named}></label>'
+    return _group("colours", "colours", swatches + picker)
 
 
 def _sizes() -> str:
     sizes = "".join(
-        f'<button type="button" data-size="{index}" title="{name}" aria-label="{name}" '
+        f'<button type="button" data-size="{index}"{_named(key)} '
         f'aria-pressed="{str(index == 1).lower()}"><i></i></button>'
-        for index, name in enumerate(texts.BRUSH_SIZES)
+        for index, key in enumerate(SIZES)
     )
-    return f'<div class="sizes" role="group" aria-label="{texts.BRUSH_SIZE}">{sizes}</div>'
+    return _group("sizes", "brush_size", sizes)
+
+
+def _layers() -> str:
+    """Two layers: what is drawn on one leaves the other as it is."""
+    choices = "".join(
+        f'<button type="button" data-layer="{index}" aria-pressed="{str(not index).lower()}">'
+        f"{say(key)}</button>"
+        for index, key in enumerate(("layer_back", "layer_front"))
+    )
+    return _group("layers", "layer", choices)
 
 
 def _markup(masking: bool) -> str:
-    tools = _button("brush", texts.BRUSH, True)
-    tools += "" if masking else _button("fill", texts.FILL, False)
-    tools += _button("eraser", texts.ERASER, False)
-    history = _button("undo", texts.UNDO) + _button("redo", texts.REDO)
-    history += _button("invert", texts.INVERT) if masking else ""
-    history += _button("clear", texts.CLEAR_MASK if masking else texts.CLEAR_SKETCH)
-    heading = texts.MASK_TITLE if masking else texts.SKETCH_TITLE
-    title = texts.MASK_CANVAS if masking else texts.SKETCH_CANVAS
-    hint = texts.DROP_HERE if masking else texts.DRAW_HERE
+    tools = _button("brush", "brush", True)
+    tools += "" if masking else _button("fill", "fill", False)
+    tools += _button("eraser", "eraser", False)
+    history = _button("undo", "undo") + _button("redo", "redo")
+    history += _button("invert", "invert") if masking else ""
+    history += _button("clear", "clear_mask" if masking else "clear_sketch")
+    heading = "mask_title" if masking else "sketch_title"
+    named = attributes({"aria-label": "mask_canvas" if masking else "sketch_canvas"})
+    hint = "drop_here" if masking else "draw_here"
+    below = "" if masking else _colours() + _layers()
     return (
-        f'<div class="ldm-easel" data-masking="{str(masking).lower()}"><h2>{heading}</h2>'
+        f'<div class="ldm-easel" data-masking="{str(masking).lower()}"><h2>{say(heading)}</h2>'
         f'<div class="sheet"><canvas class="picture"></canvas>'
-        f'<canvas class="strokes" role="img" aria-label="{title}"></canvas>'
-        f'<p class="hint">{hint}</p></div>'
-        f'<div class="tools"><div role="group">{tools}</div>{_sizes()}'
-        f'<div role="group" class="history">{history}</div></div>'
-        f"{'' if masking else _colours()}</div>"
+        f'<canvas class="strokes" role="img" tabindex="0"{named}></canvas>'
+        f'<p class="hint">{say(hint)}</p></div>'
+        f'<div class="tools">{_group("instruments", "tools", tools)}{_sizes()}'
+        f"{_group('history', 'history_tools', history)}</div>{below}</div>"
     )
 
 
@@ -155,7 +183,7 @@ def build_easel(elem_id: str, masking: bool, width: int, height: int) -> gr.HTML
     return gr.HTML(
         value=clean_sheet(width, height),
         html_template=_markup(masking),
-        js_on_load=SCRIPT.read_text(encoding="utf-8"),
+        js_on_load=part("easel"),
         apply_default_css=False,
         elem_id=elem_id,
         elem_classes="ldm-easel-block",

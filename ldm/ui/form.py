@@ -4,33 +4,43 @@ Owns the way from what the page sends to a `Recipe`, and where a message about a
 It does *not* build the components (`controls` does) and runs nothing (`handlers` does).
 """
 
-import html
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import BlockContext
 from gradio.components import Component
 
 from ldm.imaging import ImageError
 from ldm.recipe import LIMITS, Recipe, RecipeError
 from ldm.ui import texts
 from ldm.ui.stage import status_line
+from ldm.ui.texts import Markup, markup, say
 
 Values = Mapping[Component, Any]  # what the page sends: raw, checked by Recipe alone
-Updates = dict[Component, Any]
+Field = gr.Textbox | gr.Slider | gr.Dropdown | gr.Number | gr.HTML  # whose value is one of a recipe
+Output = Component | BlockContext  # what an event may set
+Updates = dict[Output, Any]
 
 CUSTOM = "custom"
 SEEDS = int(LIMITS["seed"].maximum) + 1
 NO_PROBLEM = ""
 
 
+def whole(field: str) -> bool:
+    """Whether the field takes whole numbers alone."""
+    return isinstance(LIMITS[field].step, int)
+
+
 def within(field: str, value: object) -> bool:
     """Whether `value` is a number that `field` may have; whole where the field is."""
     limit = LIMITS[field]
-    kinds = int if isinstance(limit.step, int) else (int, float)
-    return isinstance(value, kinds) and limit.minimum <= value <= limit.maximum
+    kinds = int if whole(field) else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        return False
+    return limit.minimum <= value <= limit.maximum
 
 
 @dataclass(frozen=True)
@@ -52,18 +62,19 @@ class Problems:
 
     def show(self, tab: str, field: str, message: str) -> Updates:
         """`message` beside `field` (which the page marks), and no other message."""
-        text = html.escape(message)
-        body = f'<p class="ldm-problem" role="alert" data-field="{tab}-{field}">{text}</p>'
+        attributes = f'role="alert" data-field="{tab}-{field}"'
+        body = f'<p class="ldm-problem" {attributes}>{markup(message)}</p>'
         return {**self.clear(), self._beside(field): body}
 
 
 @dataclass(frozen=True)
 class Size:
-    """The choice of a size: a preset such as "256x256", or "custom" and two numbers."""
+    """The choice of a size: a preset such as "256x256", or "custom" and two numbers in `own`."""
 
     preset: gr.Dropdown
     width: gr.Number
     height: gr.Number
+    own: gr.Row
 
     def parts(self) -> set[Component]:
         return {self.preset, self.width, self.height}
@@ -92,7 +103,7 @@ class Form:
     """The components of one tab; `fields` are those whose value is a field of the recipe as is."""
 
     tab: str  # the task's name, and the head of every element's id
-    fields: Mapping[str, Component]
+    fields: Mapping[str, Field]
     size: Size
     randomise: gr.Checkbox
     generate: gr.Button
@@ -105,7 +116,12 @@ class Form:
     def inputs(self) -> set[Component]:
         return {*self.fields.values(), *self.size.parts(), self.randomise, *self.others}
 
-    def outputs(self) -> list[Component]:
+    def kept(self) -> list[Field]:
+        """What the browser keeps for the next visit."""
+        own = [component for name, component in self.fields.items() if name != "seed"]
+        return [*own, self.size.preset, self.size.width, self.size.height]
+
+    def outputs(self) -> list[Output]:
         shown = [self.generate, self.stop, self.status, self.stage, self.fields["seed"]]
         return [*shown, *self.problems.clear()]
 
@@ -121,36 +137,46 @@ class Form:
         return {
             self.generate: gr.update(interactive=False),
             self.stop: gr.update(interactive=True),
-            self.status: status_line(texts.STARTING, 0),
+            self.status: status_line(say("starting"), 0),
             self.fields["seed"]: seed,
             **self.problems.clear(),
         }
 
 
 class Missing(ImageError):
-    """Something a tab cannot do without; `message` says so in a sentence of its own."""
+    """Something a tab cannot do without; `key` is the text that says so."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(field, "nothing", message)
-        self.message = message
+    def __init__(self, field: str, key: str) -> None:
+        super().__init__(field, "nothing", texts.plain(key))
+        self.key = key
 
 
-def plain_words(error: RecipeError | ImageError) -> str:
+def plain_words(error: RecipeError | ImageError) -> Markup:
     """`error` for a person: the field's own name, what came and what is allowed."""
     if isinstance(error, Missing):
-        return error.message
+        return say(error.key)
     if isinstance(error, RecipeError) and error.field == "prompt" and not str(error.got).strip():
-        return texts.EMPTY_PROMPT
-    return texts.problem(error.field, str(error).removeprefix(f"{error.field}: "))
+        return say("empty_prompt")
+    words = str(error).removeprefix(f"{error.field}: got ")
+    got, _, allowed = words.rpartition(", allowed: ")
+    limit = LIMITS.get(error.field)
+    if limit is not None and allowed == str(limit):
+        key = "allowed_whole" if whole(error.field) else "allowed_number"
+        allowed = say(key, minimum=limit.minimum, maximum=limit.maximum)
+    name = texts.field_name(error.field)
+    return texts.joined(name, ": ", say("got_allowed", got=got), " ", allowed, ".")
 
 
-def read_recipe(form: Form, values: Values) -> Recipe:
-    """The request on the page; raises `RecipeError` with the field that cannot be used."""
+def read_recipe(form: Form, values: Values, task: str = "") -> Recipe:
+    """The request on the page; raises `RecipeError` with the field that cannot be used.
+
+    task: where it is not the tab's name.
+    """
     fields = {name: values[component] for name, component in form.fields.items()}
     fields["width"], fields["height"] = form.size.read(values)
     if values[form.randomise]:
         fields["seed"] = secrets.randbelow(SEEDS)
-    return Recipe(**fields, task=form.tab)
+    return Recipe(**fields, task=task or form.tab)
 
 
 def size_value(width: int, height: int) -> str:

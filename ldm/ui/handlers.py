@@ -1,15 +1,17 @@
 """What happens when a button is pressed: a request is read, run and shown step by step.
 
-One `Runs` belongs to one page tree. It holds a switch for each run under way, under its visitor's
-session, and nothing else: no picture, no prompt, nothing one visitor could see of another.
-This module does *not* know the tabs: each hands over how it reads its request.
+A run is a job (`jobs`), which this module watches and shows; when the page is gone the job goes on,
+and `recover` shows it to the visitor who comes back. This module does *not* know the tabs: each
+hands over how it reads its request.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
-from contextlib import aclosing, contextmanager
-from dataclasses import dataclass, field
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 from PIL import Image
@@ -19,80 +21,32 @@ from ldm.engine import Engine, EngineBusy, EngineClosed
 from ldm.events import Event, Preview, Progress, Queued, Result
 from ldm.imaging import ImageError
 from ldm.pipeline import DrawingError
-from ldm.recipe import Recipe, RecipeError
+from ldm.recipe import RecipeError
 from ldm.ui import texts
 from ldm.ui.form import Form, Updates, Values, plain_words
-from ldm.ui.stage import empty_stage, finished_stage, preview_stage, status_line, waiting_stage
+from ldm.ui.jobs import Job, Jobs, Request
+from ldm.ui.result import finished_stage
+from ldm.ui.stage import empty_stage, preview_stage, status_line, waiting_stage
+from ldm.ui.texts import Markup, joined, say
 
 log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Request:
-    """A recipe and the pixels that travel beside it."""
-
-    recipe: Recipe
-    init_image: Image.Image | None = None
-    mask: Image.Image | None = None
-
-
 ReadRequest = Callable[[Values], Request]
+Show = Callable[[Job], AsyncGenerator[Updates, None]]
+SECRET = re.compile(r"[0-9a-f-]{32,64}")
 
 
-@dataclass(frozen=True)
-class Runs:
-    """The switches that stop the runs under way, each under its visitor and tab."""
-
-    switches: dict[tuple[str, str], asyncio.Event] = field(default_factory=dict)
-
-    @contextmanager
-    def switch(self, visitor: str, tab: str) -> Iterator[asyncio.Event]:
-        """The switch of one run, there for as long as the run is."""
-        key = (visitor, tab)
-        if key in self.switches:
-            self.switches[key].set()  # a run of this tab that lost its page gives way
-        mine = self.switches[key] = asyncio.Event()
-        try:
-            yield mine
-        finally:
-            if self.switches.get(key) is mine:
-                del self.switches[key]
-
-    def stop(self, visitor: str, tab: str) -> None:
-        if switch := self.switches.get((visitor, tab)):
-            switch.set()
-
-
-async def until_stopped(
-    events: AsyncIterator[Event], stop: asyncio.Event
-) -> AsyncGenerator[Event, None]:
-    """The events until they end or `stop` is set; an event that is waited for is then given up."""
-    stopping = asyncio.ensure_future(stop.wait())
-    try:
-        while not stop.is_set():
-            coming = asyncio.ensure_future(anext(events))
-            try:
-                await asyncio.wait({coming, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            finally:
-                if not coming.done():
-                    coming.cancel()
-                    await asyncio.gather(coming, return_exceptions=True)
-            if coming.cancelled():
-                return
-            try:
-                event = coming.result()
-            except StopAsyncIteration:
-                return
-            yield event
-    finally:
-        stopping.cancel()
+def visitor_of(visit: object, session: str | None) -> str:
+    """Whose a request is: the secret that their browser's tab made, else Gradio's session."""
+    known = isinstance(visit, str) and SECRET.fullmatch(visit)
+    return visit if known and isinstance(visit, str) else session or ""
 
 
 @dataclass
 class _Seen:
     """What a run has shown so far, for the moment it is stopped or fails."""
 
-    recipe: Recipe
+    request: Request
     steps: int
     step: int = 0
     preview: Preview | None = None
@@ -101,7 +55,7 @@ class _Seen:
         """The stage of a run that gave no picture."""
         if self.preview is not None:
             return preview_stage(self.preview.images, "stopped")
-        return empty_stage(self.recipe.width, self.recipe.height)
+        return empty_stage(self.request.recipe.width, self.request.recipe.height)
 
 
 def _shown(form: Form, event: Event, seen: _Seen) -> Updates:
@@ -117,75 +71,129 @@ def _shown(form: Form, event: Event, seen: _Seen) -> Updates:
             seen.preview = event
             return {form.stage: preview_stage(images)}
         case Result(pictures, seconds):
-            stage = finished_stage(pictures, form.stage)
-            return {form.stage: stage, **form.ready(status_line(texts.done(seconds)))}
+            stage = finished_stage(pictures, form.stage, before_of(seen.request), seconds)
+            line = status_line(say("done", seconds=round(seconds, 1)))
+            return {form.stage: stage, **form.ready(line)}
 
 
-def _refused(form: Form, error: Exception) -> Updates:
+def before_of(request: Request) -> Image.Image | None:
+    """What the result is compared with."""
+    return request.init_image if request.before is None else request.before
+
+
+def busy_words(error: EngineBusy) -> Markup:
+    line = say("busy", waiting=error.waiting)
+    if not error.seconds:
+        return line
+    return joined(line, " ", say("busy_again", seconds=round(error.seconds)))
+
+
+def refused(form: Form, error: Exception) -> Updates:
     """The message of a run that could not be, beside its field where it has one."""
     if isinstance(error, (RecipeError, ImageError)):
         problem = form.problems.show(form.tab, error.field, plain_words(error))
-        return {**form.ready(status_line(texts.NOT_STARTED, problem=True)), **problem}
-    if isinstance(error, (CheckpointError, EngineBusy, EngineClosed, DrawingError)):
-        return form.ready(status_line(str(error), problem=True))
+        return {**form.ready(status_line(say("not_started"), problem=True)), **problem}
+    return form.ready(status_line(failure(error), problem=True))
+
+
+def failure(error: Exception) -> str:
+    """Why a run ended without a picture, for a person; what is unexpected goes to the log alone."""
+    if isinstance(error, EngineBusy):
+        return busy_words(error)
+    if isinstance(error, (CheckpointError, EngineClosed, DrawingError)):
+        return str(error)
     log.exception("a run failed", exc_info=error)
-    return form.ready(status_line(texts.PROBLEM_ELSEWHERE, problem=True))
+    return say("problem_elsewhere")
 
 
-async def run(
-    form: Form, engine: Engine, runs: Runs, request: Request, visitor: str
-) -> AsyncGenerator[Updates, None]:
-    """Everything the page shows of one run, from the start to a result, a stop or an error.
+async def show(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
+    """Everything the page shows of a job of one request, from now to a result, a stop or an error.
 
-    Closing it, or cancelling the task that reads it, ends the run in the engine within one step.
+    Closing it leaves the job as it is.
     """
+    (request,) = job.requests
     recipe = request.recipe
-    seen = _Seen(recipe, recipe.num_inference_steps)
+    seen = _Seen(request, recipe.num_inference_steps)
     frame = {form.stage: waiting_stage(recipe.width, recipe.height, recipe.num_images)}
-    begun = ended = False
+    begun = False
     yield form.running(recipe.seed)
-    try:
-        with runs.switch(visitor, form.tab) as stop:
-            stream = engine.stream(recipe, request.init_image, request.mask, visitor=visitor)
-            async with aclosing(stream), aclosing(until_stopped(stream, stop)) as events:
-                async for event in events:
-                    updates = _shown(form, event, seen)
-                    yield updates if begun else frame | updates
-                    begun, ended = True, isinstance(event, Result)
-    except Exception as error:
-        yield _refused(form, error) | ({form.stage: seen.left()} if begun else {})
+    async with aclosing(job.watch()) as news:
+        async for _, event in news:
+            if isinstance(event, Exception):
+                yield refused(form, event) | ({form.stage: seen.left()} if begun else {})
+                return
+            updates = _shown(form, event, seen)
+            yield updates if begun else frame | updates
+            begun = True
+            if isinstance(event, Result):
+                return
+    if job.superseded:  # where it came from the same page, that shows the later run
+        yield {form.generate: gr.update(interactive=True)}
         return
-    if not ended:
-        line = status_line(texts.stopped(seen.step, seen.steps))
-        yield form.ready(line) | ({form.stage: seen.left()} if begun else {})
+    line = status_line(say("stopped", step=seen.step, steps=seen.steps))
+    yield form.ready(line) | ({form.stage: seen.left()} if begun else {})
 
 
-def connect(form: Form, engine: Engine, runs: Runs, read: ReadRequest) -> None:
-    """Generate runs what `read` makes of the page, Stop ends it; both for this visitor alone."""
+def connect(
+    form: Form,
+    engine: Engine,
+    jobs: Jobs,
+    visit: gr.Textbox,
+    read: ReadRequest,
+    also: Sequence[Any] = (),
+) -> None:
+    """Generate runs what `read` makes of the page, Stop ends it; both for this visitor alone.
+
+    also: events of components that do what Generate does; a run under way gives way to theirs.
+    """
 
     async def generate(values: Values, request: gr.Request) -> AsyncIterator[Updates]:
         try:
             wanted = await asyncio.to_thread(read, values)
         except (RecipeError, ImageError) as error:
-            yield _refused(form, error)
+            yield refused(form, error)
             return
-        async with aclosing(run(form, engine, runs, wanted, request.session_hash or "")) as shown:
+        visitor = visitor_of(values[visit], request.session_hash)
+        job = jobs.start(engine, (visitor, form.tab), [wanted])
+        async with aclosing(show(form, job)) as shown:
             async for updates in shown:
                 yield updates
 
-    async def stop(request: gr.Request) -> None:
-        runs.stop(request.session_hash or "", form.tab)
+    async def stop(secret: str, request: gr.Request) -> None:
+        jobs.stop((visitor_of(secret, request.session_hash), form.tab))
 
     gr.on(
-        form.generate.click,
+        [form.generate.click, *also],
         generate,
-        inputs=form.inputs(),
+        inputs={*form.inputs(), visit},
         outputs=form.outputs(),
         concurrency_limit=None,
         preprocess=False,  # Gradio's range checks do not name the field; Recipe's do
         show_progress="hidden",
         api_visibility="private",
+        trigger_mode="multiple",
     )
     form.stop.click(
-        stop, queue=False, show_progress="hidden", api_visibility="private", trigger_mode="multiple"
+        stop,
+        visit,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+        trigger_mode="multiple",
     )
+
+
+async def recover(
+    shows: Mapping[str, Show], jobs: Jobs, visitor: str
+) -> AsyncGenerator[Updates, None]:
+    """The visitor's newest run, as far as it is, to its end; nothing where there is none.
+
+    shows: how each tab shows a job.
+    """
+    found = jobs.latest(visitor)
+    if found is None:
+        return
+    tab, job = found
+    async with aclosing(shows[tab](job)) as shown:
+        async for updates in shown:
+            yield updates

@@ -1,40 +1,43 @@
 """The tab *Inpainting*: a picture, a mask brushed over it, and what appears under the mask."""
 
-import html
+from dataclasses import dataclass
 
 import gradio as gr
-import numpy as np
 from PIL import Image
 
 from ldm.engine import Engine
-from ldm.imaging import ImageError, feather, fit, fit_mask, mask_from_layers
-from ldm.recipe import LIMITS
-from ldm.ui import texts
+from ldm.imaging import ImageError
 from ldm.ui.controls import (
     build_buttons,
     build_examples,
     build_prompt,
     build_settings,
+    build_slider,
     build_stage,
     build_strength,
 )
 from ldm.ui.easel import read_strokes
-from ldm.ui.form import Form, Missing, Problems, Values, read_recipe, within
-from ldm.ui.handlers import Request, Runs, connect
+from ldm.ui.form import Form, Problems, Updates, Values, read_recipe, within
+from ldm.ui.handlers import connect
+from ldm.ui.jobs import Jobs, Request
+from ldm.ui.masking import detailed, mask_view, painted, region_view
+from ldm.ui.outpainting import build_margins, connect_margins
 from ldm.ui.picture_input import (
     EXAMPLES,
-    FIELD,
     Example,
+    PictureInput,
     build_picture_input,
     connect_examples,
     connect_picture_input,
 )
-from ldm.ui.stage import data_url, tinted
+from ldm.ui.texts import INPAINT_STRENGTHS, label, say
+from ldm.ui.tokens import build_tokens, connect_tokens
 
 TAB = "inpaint"
 STRENGTH = 1.0
 FEATHER = 4
-SHOWN_SIDE = 256  # pixels of the small view of the mask
+PADDING = 32
+MAX_PADDING = 256
 PICTURES = (
     Example(
         "a man boating on a lake surrounded by mountains on a clear day",
@@ -57,54 +60,72 @@ PICTURES = (
 )
 
 
-def painted(
-    picture: Image.Image | None, strokes: Image.Image | None
-) -> tuple[Image.Image, Image.Image]:
-    """The picture and the mask over it (L, white where to repaint), as the engine takes them.
+@dataclass(frozen=True)
+class InpaintTab:
+    """The tab's form and its easel."""
 
-    Raises `Missing` for whichever is not there.
-    """
-    if picture is None:
-        raise Missing(FIELD, texts.NO_PICTURE)
-    if strokes is None:
-        raise Missing("mask", texts.EMPTY_MASK)
-    # The sheet is the whole picture by making; rounding must not make it another shape.
-    over = strokes.resize(picture.size, Image.Resampling.BILINEAR)
-    return picture, mask_from_layers([over], picture.size)
+    form: Form
+    source: PictureInput
 
 
-def mask_view(picture: Image.Image, mask: Image.Image, size: tuple[int, int], edge: int) -> str:
-    """The mask as the engine will use it, over the picture as it will be cropped."""
-    soft = feather(fit_mask(mask, *size), edge)
-    shown = tinted(fit(picture, *size), soft)
-    shown.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
-    share = float((np.asarray(soft) > 0).mean())
-    line = html.escape(texts.mask_read(share, edge))
-    return f'<div class="ldm-mask"><img src="{data_url(shown)}" alt=""><p>{line}</p></div>'
+@dataclass(frozen=True)
+class Detail:
+    """Whether only the masked part is drawn, and how much around it the model sees."""
+
+    chosen: gr.Checkbox
+    padding: gr.Slider
+
+    def read(self, values: Values) -> int | None:
+        """The padding where it is chosen."""
+        if not values[self.chosen]:
+            return None
+        padding = values[self.padding]
+        if not isinstance(padding, int) or not 0 <= padding <= MAX_PADDING:
+            raise ImageError("detail_padding", f"{padding}", f"0 to {MAX_PADDING} pixels")
+        return padding
 
 
-def build_inpainting(engine: Engine, runs: Runs) -> Form:
+def _build_detail() -> Detail:
+    chosen = gr.Checkbox(
+        False, label=label("detail"), info=label("detail_info"), elem_id=f"{TAB}-detail"
+    )
+    padding = gr.Slider(
+        0,
+        MAX_PADDING,
+        PADDING,
+        step=8,
+        label=label("detail_padding"),
+        info=label("detail_padding_info"),
+        visible=False,
+        elem_id=f"{TAB}-detail_padding",
+        buttons=[],
+    )
+    chosen.change(
+        lambda on: gr.update(visible=on),
+        chosen,
+        padding,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    return Detail(chosen, padding)
+
+
+def build_inpainting(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> InpaintTab:
     """The tab's components and what its buttons do."""
     native = engine.defaults(engine.names()[0]).native_size
-    with gr.Tab(texts.INPAINT_TAB, id=TAB), gr.Column(elem_classes="ldm-tab ldm-three"):
+    with gr.Tab(label("inpaint_tab"), id=TAB), gr.Column(elem_classes="ldm-tab ldm-three"):
         with gr.Column(elem_classes="ldm-ask"):
-            prompt, prompt_problem = build_prompt(TAB, texts.INPAINT_PROMPT)
+            prompt, prompt_problem = build_prompt(TAB, "inpaint_prompt")
+            tokens = build_tokens(TAB, engine, "")
         with gr.Column(elem_classes="ldm-source"):
             source = build_picture_input(TAB, masking=True, size=native)
             mask_shown = gr.HTML("", elem_id=f"{TAB}-mask-read")
+            margins = build_margins(TAB)
         with gr.Column(elem_classes="ldm-go"):
-            strength, _ = build_strength(TAB, STRENGTH, texts.INPAINT_STRENGTH_WORDS)
-            limit = LIMITS["mask_feather"]
-            softness = gr.Slider(
-                limit.minimum,
-                limit.maximum,
-                FEATHER,
-                step=limit.step,
-                label=texts.FEATHER,
-                info=texts.FEATHER_INFO,
-                elem_id=f"{TAB}-mask_feather",
-                buttons=[],
-            )
+            strength, _ = build_strength(TAB, STRENGTH, INPAINT_STRENGTHS)
+            softness = build_slider(TAB, "mask_feather", FEATHER, "feather_info")
+            detail = _build_detail()
             generate, stop = build_buttons(TAB)
         with gr.Column(elem_classes="ldm-picture"):
             status, stage = build_stage(TAB, native)
@@ -113,10 +134,14 @@ def build_inpainting(engine: Engine, runs: Runs) -> Form:
                 [example.caption for example in PICTURES], [example.picture for example in PICTURES]
             )
             choices = build_settings(TAB, engine)
-    fields = {"prompt": prompt, "strength": strength, "mask_feather": softness, **choices.fields}
     form = Form(
         tab=TAB,
-        fields=fields,
+        fields={
+            "prompt": prompt,
+            "strength": strength,
+            "mask_feather": softness,
+            **choices.fields,
+        },
         size=choices.size,
         randomise=choices.randomise,
         generate=generate,
@@ -124,12 +149,17 @@ def build_inpainting(engine: Engine, runs: Runs) -> Form:
         status=status,
         stage=stage,
         problems=Problems(prompt_problem, source.problem, choices.problem),
-        others=(source.canvas, source.picture),
+        others=(source.canvas, source.picture, detail.chosen, detail.padding),
     )
 
     def read(values: Values) -> Request:
         strokes = read_strokes(values[source.canvas], "mask")
-        return Request(read_recipe(form, values), *painted(values[source.picture], strokes))
+        recipe = read_recipe(form, values)
+        picture, mask = painted(values[source.picture], strokes)
+        padding = detail.read(values)
+        if padding is None:
+            return Request(recipe, picture, mask)
+        return detailed(recipe, picture, mask, padding)
 
     def show_mask(values: Values) -> str:
         size, edge = form.size.usable(values), values[softness]
@@ -138,14 +168,30 @@ def build_inpainting(engine: Engine, runs: Runs) -> Form:
         try:
             strokes = read_strokes(values[source.canvas], "mask")
             picture, mask = painted(values[source.picture], strokes)
-            return mask_view(picture, mask, size, edge)
+            padding = detail.read(values)
+            if padding is None:
+                return mask_view(picture, mask, size, edge)
+            return region_view(picture, mask, size, edge, padding)
         except ImageError:
-            return f"<p>{texts.MASK_READ_EMPTY}</p>"
+            return f"<p>{say('mask_read_empty')}</p>"
+
+    def suits_detail(picture: Image.Image | None, model: str) -> Updates:
+        """A picture much larger than the model draws is worked on in part."""
+        if picture is None:
+            return {detail.chosen: gr.skip()}
+        width, height = engine.defaults(model).native_size
+        return {detail.chosen: picture.width * picture.height > 2 * width * height}
 
     gr.on(
-        [source.canvas.change, softness.change, form.size.preset.change],
+        [
+            source.canvas.change,
+            softness.change,
+            form.size.preset.change,
+            detail.chosen.change,
+            detail.padding.change,
+        ],
         show_mask,
-        form.size.parts() | {source.canvas, source.picture, softness},
+        form.size.parts() | {softness, *form.others},
         mask_shown,
         preprocess=False,
         queue=False,
@@ -153,7 +199,17 @@ def build_inpainting(engine: Engine, runs: Runs) -> Form:
         trigger_mode="always_last",
         api_visibility="private",
     )
+    source.picture.change(
+        suits_detail,
+        [source.picture, form.fields["model"]],
+        detail.chosen,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    connect_tokens(tokens, prompt, choices.model)
+    connect_margins(form, source, margins, engine)
     connect_picture_input(form, source, engine)
     connect_examples(form, source, engine, PICTURES, examples)
-    connect(form, engine, runs, read)
-    return form
+    connect(form, engine, jobs, visit, read)
+    return InpaintTab(form, source)

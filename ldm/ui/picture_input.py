@@ -10,16 +10,15 @@ from functools import partial
 from pathlib import Path
 
 import gradio as gr
-from gradio.components import Component
 from PIL import Image
 
 from ldm.engine import Engine
-from ldm.imaging import ImageError, open_image
-from ldm.ui import texts
-from ldm.ui.controls import nearest_size
-from ldm.ui.easel import build_easel, clean_sheet, sheet_over, sheet_size
-from ldm.ui.form import Form, Updates, Values, plain_words, size_value
+from ldm.imaging import ImageError, open_image, open_mask
+from ldm.ui.easel import MASK_COLOUR, build_easel, clean_sheet, sheet_over, sheet_size
+from ldm.ui.filling import fill_size, nearest_size
+from ldm.ui.form import Form, Missing, Output, Updates, Values, plain_words
 from ldm.ui.settings import PROJECT
+from ldm.ui.texts import label, opened, plain
 
 EXAMPLES = PROJECT / "assets" / "examples"
 FIELD = "init_image"
@@ -43,6 +42,7 @@ class PictureInput:
     canvas: gr.HTML
     picture: gr.State  # PIL RGB, or None
     open: gr.UploadButton
+    mask: gr.UploadButton
     new: gr.Button
     note: gr.HTML
     problem: gr.HTML
@@ -54,12 +54,13 @@ def _kept(image: Image.Image, notes: tuple[str, ...]) -> tuple[Image.Image, tupl
         return image, notes
     reduced = image.copy()
     reduced.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
-    return reduced, (*notes, texts.reduced(*reduced.size))
+    return reduced, (*notes, plain("reduced", width=reduced.width, height=reduced.height))
 
 
-def picture_outputs(form: Form, source: PictureInput) -> list[Component]:
-    """What `picture_updates` sets."""
-    return [source.picture, source.canvas, form.size.preset, *form.problems.clear()]
+def picture_outputs(form: Form, source: PictureInput) -> list[Output]:
+    """What `picture_updates` and `opened_updates` set."""
+    size = [*form.size.parts(), form.size.own]
+    return [source.picture, source.canvas, source.note, *size, *form.problems.clear()]
 
 
 def picture_updates(
@@ -69,36 +70,72 @@ def picture_updates(
     return {
         source.picture: image,
         source.canvas: sheet_over(image),
-        form.size.preset: size_value(*nearest_size(engine, model, image.size)),
+        source.note: "",
+        **fill_size(form, engine, model, nearest_size(engine, model, image.size)),
         **form.problems.clear(),
     }
+
+
+def opened_updates(
+    form: Form, source: PictureInput, engine: Engine, model: str, path: str | Path
+) -> Updates:
+    """The picture of a file on the easel; or, beside it, why it cannot be used."""
+    try:
+        found = open_image(path, FIELD)
+    except ImageError as error:
+        return form.problems.show(form.tab, FIELD, plain_words(error))
+    image, notes = _kept(found.image, found.notes)
+    return {
+        **picture_updates(form, source, engine, model, image),
+        source.note: opened(*found.image.size, notes),
+    }
+
+
+def mask_strokes(mask: Image.Image) -> Image.Image:
+    """A mask (L) as the strokes that would have painted it."""
+    strokes = Image.new("RGBA", mask.size, MASK_COLOUR)
+    strokes.putalpha(mask)
+    return strokes
 
 
 def build_picture_input(tab: str, masking: bool, size: tuple[int, int]) -> PictureInput:
     """The easel with its buttons; a sheet is blank and of the shape `size` at first."""
     canvas = build_easel(f"{tab}-easel", masking, *sheet_size(*size))
     with gr.Row(elem_id=f"{tab}-easel-files", elem_classes="ldm-under"):
-        opening = gr.UploadButton(texts.OPEN_PICTURE, file_types=["image"], size="sm")
-        new = gr.Button(texts.NEW_SHEET, size="sm", visible=not masking, elem_id=f"{tab}-easel-new")
+        opening = gr.UploadButton(str(label("open_picture")), file_types=["image"], size="sm")
+        mask = gr.UploadButton(
+            str(label("open_mask")),
+            file_types=["image"],
+            size="sm",
+            visible=masking,
+            elem_id=f"{tab}-open-mask",
+        )
+        new = gr.Button(
+            label("new_sheet"), size="sm", visible=not masking, elem_id=f"{tab}-easel-new"
+        )
     note = gr.HTML("", elem_classes="ldm-note", elem_id=f"{tab}-note")
     problem = gr.HTML("", elem_classes="ldm-slot")
-    return PictureInput(canvas, gr.State(None), opening, new, note, problem)
+    return PictureInput(canvas, gr.State(None), opening, mask, new, note, problem)
 
 
 def connect_picture_input(form: Form, source: PictureInput, engine: Engine) -> None:
-    """Opening a file, a new sheet, and a blank sheet that takes the shape of the chosen size."""
+    """Opening a file or a mask, a new sheet, and a blank sheet in the shape of the chosen size."""
     model = form.fields["model"]
     sides = form.size.parts()
 
     def open_file(path: str, chosen_model: str) -> Updates:
+        return opened_updates(form, source, engine, chosen_model, path)
+
+    def open_mask_file(path: str, picture: Image.Image | None) -> Updates:
         try:
-            opened = open_image(path, FIELD)
+            if picture is None:
+                raise Missing(FIELD, "no_picture")
+            mask = open_mask(path, "mask", picture.size)
         except ImageError as error:
-            return form.problems.show(form.tab, FIELD, plain_words(error))
-        image, notes = _kept(opened.image, opened.notes)
+            return form.problems.show(form.tab, error.field, plain_words(error))
         return {
-            **picture_updates(form, source, engine, chosen_model, image),
-            source.note: texts.opened(*opened.image.size, notes),
+            source.canvas: sheet_over(picture, mask_strokes(mask)),
+            **form.problems.clear(),
         }
 
     def blank(values: Values) -> tuple[int, int]:
@@ -119,7 +156,15 @@ def connect_picture_input(form: Form, source: PictureInput, engine: Engine) -> N
     source.open.upload(
         open_file,
         [source.open, model],
-        [*picture_outputs(form, source), source.note],
+        picture_outputs(form, source),
+        concurrency_limit=None,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    source.mask.upload(
+        open_mask_file,
+        [source.mask, source.picture],
+        [source.canvas, *form.problems.clear()],
         concurrency_limit=None,
         show_progress="hidden",
         api_visibility="private",
@@ -162,7 +207,6 @@ def connect_examples(
         return {
             **picture_updates(form, source, engine, chosen_model, image),
             source.canvas: sheet_over(image, strokes),
-            source.note: "",
             prompt: example.caption,
             strength: example.strength,
         }
@@ -171,7 +215,7 @@ def connect_examples(
         button.click(
             partial(bring, example),
             model,
-            [*picture_outputs(form, source), source.note, prompt, strength],
+            [*picture_outputs(form, source), prompt, strength],
             queue=False,
             show_progress="hidden",
             api_visibility="private",

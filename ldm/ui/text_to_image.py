@@ -5,7 +5,6 @@ import json
 import gradio as gr
 
 from ldm.engine import Engine
-from ldm.ui import texts
 from ldm.ui.controls import (
     build_buttons,
     build_examples,
@@ -14,22 +13,26 @@ from ldm.ui.controls import (
     build_stage,
 )
 from ldm.ui.form import Form, Problems, Values, read_recipe
-from ldm.ui.handlers import Request, Runs, connect
+from ldm.ui.handlers import connect
+from ldm.ui.jobs import Jobs, Request
+from ldm.ui.texts import TEXT_EXAMPLES, label
+from ldm.ui.tokens import build_tokens, connect_tokens
 
 TAB = "text_to_image"
 
 
-def build_text_to_image(engine: Engine, runs: Runs) -> Form:
+def build_text_to_image(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> Form:
     """The tab's components and what its buttons do."""
     native = engine.defaults(engine.names()[0]).native_size
-    with gr.Tab(texts.TEXT_TAB, id=TAB), gr.Column(elem_classes="ldm-tab ldm-two"):
+    with gr.Tab(label("text_tab"), id=TAB), gr.Column(elem_classes="ldm-tab ldm-two"):
         with gr.Column(elem_classes="ldm-ask"):
-            prompt, prompt_problem = build_prompt(TAB, texts.PROMPT, texts.TEXT_EXAMPLES[0])
+            prompt, prompt_problem = build_prompt(TAB, "prompt", TEXT_EXAMPLES[0])
+            tokens = build_tokens(TAB, engine, TEXT_EXAMPLES[0])
             generate, stop = build_buttons(TAB)
         with gr.Column(elem_classes="ldm-picture"):
             status, stage = build_stage(TAB, native)
         with gr.Column(elem_classes="ldm-more"):
-            examples = build_examples(texts.TEXT_EXAMPLES)
+            examples = build_examples(TEXT_EXAMPLES)
             choices = build_settings(TAB, engine)
     form = Form(
         tab=TAB,
@@ -46,7 +49,8 @@ def build_text_to_image(engine: Engine, runs: Runs) -> Form:
     def read(values: Values) -> Request:
         return Request(read_recipe(form, values))
 
-    for button, caption in zip(examples, texts.TEXT_EXAMPLES, strict=True):
+    for button, caption in zip(examples, TEXT_EXAMPLES, strict=True):
         button.click(fn=None, outputs=prompt, js=f"() => {json.dumps(caption)}")
-    connect(form, engine, runs, read)
+    connect_tokens(tokens, prompt, choices.model)
+    connect(form, engine, jobs, visit, read)
     return form

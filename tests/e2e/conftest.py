@@ -3,14 +3,7 @@
 Any error on the browser's console fails the test it came in.
 """
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,58 +12,39 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, ViewportSize, expect, sync_playwright
 
+from tests.e2e.serving import served
+
 WIDE = ViewportSize(width=1440, height=900)
 PHONE = ViewportSize(width=390, height=844)
 ANSWER_MS = 15_000  # for all that needs no run; it takes a tenth of a second on a free machine
-START_SECONDS = 180  # a slow disk reads torch and the weights for a while
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
+# Pictures, forms and the secret of a visit; the page's own connection stays open till it is left.
+FORGET = """() => {
+    document.querySelectorAll("button.ldm-stop:not(:disabled)").forEach((button) => button.click());
+    localStorage.clear();
+    sessionStorage.clear();
+    return new Promise((done) => {
+        const opening = indexedDB.open("ldm", 1);
+        opening.onerror = done;
+        opening.onsuccess = () => {
+            const database = opening.result;
+            if (!database.objectStoreNames.contains("pictures")) return done();
+            const clearing = database.transaction("pictures", "readwrite");
+            clearing.objectStore("pictures").clear();
+            clearing.oncomplete = clearing.onerror = done;
+        };
+    });
+}"""
+
 OpenPage = Callable[..., Page]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def _wait_until_served(url: str, app: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until:
-        if app.poll() is not None:
-            raise RuntimeError(f"app.py ended with {app.returncode}:\n{log.read_text()}")
-        try:
-            with urllib.request.urlopen(url, timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.3)
-    raise RuntimeError(f"no page at {url} after {START_SECONDS} s:\n{log.read_text()}")
 
 
 @pytest.fixture(scope="session")
 def app_url(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an app that serves the embedded model, for as long as the tests run."""
-    folder = tmp_path_factory.mktemp("app")
-    port = _free_port()
-    url = f"http://127.0.0.1:{port}/"
-    environment = os.environ | {"PORT": str(port), "GRADIO_TEMP_DIR": str(folder / "files")}
-    log = folder / "log.txt"
-    with log.open("wb") as output:
-        app = subprocess.Popen(
-            [sys.executable, "app.py"], cwd=root, env=environment, stdout=output, stderr=output
-        )
-        try:
-            _wait_until_served(url, app, log)
-            yield url
-        finally:
-            app.terminate()
-            try:
-                app.wait(20)
-            except subprocess.TimeoutExpired:
-                app.kill()
-                app.wait()
-    text = log.read_text()
-    assert "Traceback" not in text, text
+    with served(root, tmp_path_factory.mktemp("app")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +72,12 @@ class Visit:
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
 
+    def forget(self, url: str) -> None:
+        """Empty what this browser keeps of the app, and leave it."""
+        if self.page.url.startswith(url):
+            self.page.evaluate(FORGET)
+        self.page.goto("about:blank")
+
     def _console(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.errors.append(message.text)
@@ -123,14 +103,16 @@ def open_page(visits: Callable[[int, bool], Visit], app_url: str) -> Iterator[Op
     """Opens the app as this visitor; at the end nobody may have seen an error."""
     opened: list[Visit] = []
 
-    def open_one(visitor: int = 0, phone: bool = False) -> Page:
+    def open_one(visitor: int = 0, phone: bool = False, failing: bool = False) -> Page:
+        """failing: the test cuts a connection, which the browser reports as errors."""
         visit = visits(visitor, phone)
-        visit.page.goto("about:blank")  # what the test before left running ends here
+        visit.forget(app_url)  # what the test before left is another visitor's
         visit.errors.clear()
         visit.page.set_viewport_size(PHONE if phone else WIDE)
         visit.page.goto(app_url)
         visit.page.locator("#text_to_image-generate").wait_for()
-        opened.append(visit)
+        if not failing:
+            opened.append(visit)
         return visit.page
 
     yield open_one

@@ -14,6 +14,8 @@ TITLES = {
     "text_to_image": "Text to image",
     "image_to_image": "Sketch to image",
     "inpaint": "Inpainting",
+    "upscale": "Upscale",
+    "grid": "Grid",
 }
 RUN_MS = 120_000  # a run takes a second or two; a machine busy with other work, far longer
 
@@ -62,9 +64,18 @@ class Tab:
         """Type a value into a field of the folded settings."""
         entry = self.part(field).locator("input[type=number]")
         if not entry.is_visible():
-            self.page.locator(".ldm-settings:visible > button").click()
+            self.unfold()
         entry.fill(str(value))
         entry.blur()
+
+    def unfold(self) -> None:
+        """Open the folded settings; what they hold is only then on the page."""
+        self.page.locator(".ldm-settings:visible > button:not(.open)").click()
+
+    def found_again(self) -> None:
+        """Wait for the result that a page shows anew after it was loaded again."""
+        expect(self.stage("done")).to_be_visible(timeout=RUN_MS)
+        expect(self.status).to_have_text(re.compile("^Done in "))
 
     def start(self) -> None:
         """Press Generate; what the stage shows now no longer counts as the result."""
@@ -94,7 +105,7 @@ class Tab:
 
     def open_picture(self, name: str, data: bytes) -> None:
         kind = "image/png" if name.endswith(".png") else "image/jpeg"
-        entry = self.part("easel-files").locator("input[type=file]")
+        entry = self.part("easel-files").locator("input[type=file]").first
         entry.set_input_files({"name": name, "mimeType": kind, "buffer": data})
 
     def stroke(self, *places: tuple[float, float]) -> None:
@@ -115,6 +126,20 @@ class Tab:
         canvas = self.part("easel").locator("canvas.strokes")
         url = canvas.evaluate("canvas => canvas.toDataURL('image/png')")
         return base64.b64decode(url.partition(",")[2])
+
+
+def drop_file(page: Page, name: str, data: bytes) -> None:
+    """Drop a file onto the page, beside everything that takes files of its own."""
+    page.evaluate(
+        """([name, text]) => {
+            const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], name, {type: "image/png"}));
+            const drop = new DragEvent("drop", {dataTransfer, bubbles: true, cancelable: true});
+            document.querySelector(".ldm-header").dispatchEvent(drop);
+        }""",
+        [name, base64.b64encode(data).decode()],
+    )
 
 
 def recipe_in(png: bytes) -> Recipe:

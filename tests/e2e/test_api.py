@@ -1,5 +1,7 @@
 """The named endpoints, called as another program calls them."""
 
+import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +77,31 @@ def test_refusals_name_the_field(client: Client) -> None:
         client.predict(prompt="a lake", num_inference_steps=10_000, api_name="/text_to_image")
     with pytest.raises(AppError, match="prompt: got ''"):
         client.predict(prompt="", api_name="/text_to_image")
+
+
+def test_upscale_asks_for_a_model_that_does_it(client: Client, picture: Path) -> None:
+    """The embedded model does not; tests/test_upscale.py draws with small ones that do."""
+    with pytest.raises(AppError, match="task: got 'upscale'"):
+        client.predict(image=handle_file(picture), api_name="/upscale")
+
+
+def test_curl_alone_is_enough(app_url: str) -> None:
+    """As the page's own documentation of the endpoints has it: one POST, then a stream to read."""
+    # All arguments in their order; what is null takes the model's own choice.
+    body = json.dumps({"data": ["a lake at dawn", None, 5, None, None, None, 3, *[None] * 7]})
+    call = ["curl", "-sf", "-H", "Content-Type: application/json", "-d", body]
+    address = f"{app_url}gradio_api/call/text_to_image"
+    event = json.loads(subprocess.run([*call, address], capture_output=True, check=True).stdout)
+    stream = subprocess.run(
+        ["curl", "-sfN", f"{address}/{event['event_id']}"], capture_output=True, check=True
+    ).stdout.decode()
+    assert "event: complete" in stream
+    files, recipe = json.loads(stream.rpartition("data: ")[2])
+    assert recipe["seed"] == 5
+    assert recipe["num_inference_steps"] == 3
+    file = f"{app_url}gradio_api/file={files[0]['path']}"
+    png = subprocess.run(["curl", "-sf", file], capture_output=True, check=True).stdout
+    assert recipe_in(png).seed == 5
 
 
 def test_a_path_on_the_server_is_no_upload(client: Client) -> None:

@@ -60,7 +60,7 @@ def test_captions_and_numbers(page: Page) -> None:
     tab.set("num_inference_steps", 6)
 
     tab.part("size").locator("input").click()
-    page.get_by_role("option", name="Custom").click()
+    page.get_by_role("option", name="… × …").click()
     expect(tab.part("width")).to_be_visible()
     tab.set("width", 251)
     tab.generate.click()

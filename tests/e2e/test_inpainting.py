@@ -91,3 +91,58 @@ def test_examples_bring_a_picture_and_a_mask(tab: Tab) -> None:
     expect(tab.part("mask-read")).to_contain_text("The mask as read")
     tab.draw()
     expect(tab.part("stage").locator("[data-changed='0']")).to_be_visible()
+
+
+def test_a_mask_from_a_file_is_read_and_shown(tab: Tab, picture: Image.Image) -> None:
+    tab.open_picture("one.png", as_png(picture))
+    expect(tab.part("note")).to_contain_text("Opened a picture")
+    mask = Image.new("L", picture.size, 0)
+    mask.paste(255, (0, 0, picture.width // 2, picture.height))
+    entry = tab.part("open-mask").locator("input[type=file]")
+    if not entry.count():  # Gradio puts the entry beside its button
+        entry = tab.part("easel-files").locator("input[type=file]").nth(1)
+    entry.set_input_files({"name": "mask.png", "mimeType": "image/png", "buffer": as_png(mask)})
+    tab.set("mask_feather", 0)
+    expect(tab.part("mask-read")).to_contain_text("50% of the picture")
+    painted = np.asarray(Image.open(BytesIO(tab.strokes())).getchannel("A"))
+    assert (painted[:, : painted.shape[1] // 2 - 2] > 0).all()
+    assert (painted[:, painted.shape[1] // 2 + 2 :] == 0).all()
+
+
+def test_in_detail_a_large_picture_keeps_its_size_and_its_pixels(tab: Tab) -> None:
+    values = np.random.default_rng(8).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    large = Image.fromarray(values)
+    tab.prompt.fill("a cabin by a lake at sunset")
+    tab.open_picture("large.png", as_png(large))
+    detail = tab.part("detail").locator("input")
+    expect(detail).to_be_checked()  # a picture much larger than the model draws
+    tab.stroke((0.45, 0.45), (0.55, 0.55))
+    expect(tab.part("mask-read")).to_contain_text("The mask as read")
+    png = tab.draw()
+    result = Image.open(BytesIO(png)).convert("RGB")
+    assert result.size == large.size
+    changed = (np.asarray(result) != values).any(axis=2)
+    assert 0.003 < changed.mean() < 0.2
+    assert not changed[:100].any() and not changed[-100:].any()
+    expect(tab.part("stage").locator("[data-changed='0']")).to_be_visible()
+    assert recipe_in(png).width < 640  # what was drawn is the part
+
+
+def test_room_is_added_on_a_side_and_painted(tab: Tab, picture: Image.Image) -> None:
+    tab.prompt.fill("mountains at dawn")
+    tab.open_picture("one.png", as_png(picture))
+    expect(tab.part("note")).to_contain_text("Opened a picture")
+    tab.page.get_by_role("button", name="Extend the picture").click()
+    for side in ("left", "right"):
+        entry = tab.part(f"margin_{side}").locator("input")
+        entry.fill("32")
+        entry.blur()
+    tab.part("extend").click()
+    wide = picture.width + 64
+    expect(tab.part("note")).to_contain_text(f"Now {wide} × {picture.height}")
+    tab.set("mask_feather", 0)
+    result = np.asarray(Image.open(BytesIO(tab.draw())).convert("RGB"))
+    assert result.shape == (picture.height, wide, 3)
+    kept = result[:, 32:-32]
+    assert (kept == np.asarray(picture)).all()
+    assert result[:, :32].std() > 0

@@ -17,7 +17,7 @@ def test_no_sideways_scroll_and_the_picture_below_the_buttons(
     page.set_viewport_size(ViewportSize(width=width, height=844))
     for name in TITLES:
         tab = Tab(page, name).open()
-        page.locator(".ldm-settings:visible > button").click()
+        tab.unfold()
         scroll = page.evaluate("[document.documentElement.scrollWidth, document.body.scrollWidth]")
         assert max(scroll) <= width, name
         button, picture = tab.generate.bounding_box(), tab.part("stage").bounding_box()

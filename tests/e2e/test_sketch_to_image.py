@@ -1,5 +1,6 @@
 """From a drawing to a picture: drawn with the mouse, undone, filled, opened from a file."""
 
+import re
 from io import BytesIO
 
 import pytest
@@ -7,7 +8,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from ldm.imaging import pixel_digest
-from tests.e2e.tab import Tab, recipe_in
+from tests.e2e.tab import RUN_MS, Tab, recipe_in
 
 pytestmark = pytest.mark.e2e
 
@@ -89,3 +90,48 @@ def test_examples_bring_a_caption_and_a_picture(tab: Tab) -> None:
     expect(tab.prompt).not_to_have_value("")
     expect(tab.part("easel").locator(".ldm-easel")).to_have_attribute("data-picture", "true")
     tab.draw()
+
+
+def test_live_mode_redraws_as_the_pen_lifts(tab: Tab) -> None:
+    tab.prompt.fill("a lake at dawn")
+    tab.set("num_inference_steps", 4)
+    tab.part("live").locator("input").check()
+    tab.stroke((0.1, 0.7), (0.9, 0.7))  # nobody presses Generate
+    expect(tab.stage("done")).to_be_visible(timeout=RUN_MS)
+    first = recipe_in(tab.download()).init_image
+    tab.stroke((0.1, 0.3), (0.9, 0.3))
+    tab.stroke((0.2, 0.2), (0.8, 0.2))  # the run of the stroke before gives way
+    again = tab.part("stage").locator(f"[data-state=done] figure:not([data-recipe*='{first}'])")
+    expect(again).to_be_visible(timeout=RUN_MS)
+    expect(tab.status).to_have_text(re.compile("^Done in "), timeout=RUN_MS)
+    expect(tab.generate).to_be_enabled()
+
+
+def test_the_noised_start_is_shown(tab: Tab) -> None:
+    tab.prompt.fill("a lake at dawn")
+    tab.part("start").click()
+    expect(tab.problem).to_contain_text("Picture")  # nothing is drawn yet
+    tab.stroke((0.1, 0.5), (0.9, 0.5))
+    view = tab.part("start-view").locator("img")
+    shown = []
+    for strength in (0.3, 0.9):
+        tab.set("strength", strength)
+        before = view.get_attribute("src") if view.count() else ""
+        tab.part("start").click()
+        expect(view).not_to_have_attribute("src", before or "")
+        shown.append(view.get_attribute("src"))
+    assert all(shown) and shown[0] != shown[1]
+
+
+def test_a_layer_leaves_the_other_as_it_is(tab: Tab) -> None:
+    easel = tab.part("easel")
+    tab.stroke((0.1, 0.5), (0.9, 0.5))
+    back = painted_share(tab)
+    easel.get_by_role("button", name="Front layer").click()
+    tab.stroke((0.1, 0.2), (0.9, 0.2))
+    assert painted_share(tab) > back
+    easel.get_by_role("button", name="Eraser").click()
+    easel.get_by_role("button", name="Very broad").click()
+    tab.stroke((0.05, 0.2), (0.95, 0.2))
+    tab.stroke((0.05, 0.5), (0.95, 0.5))  # over the back layer's line
+    assert painted_share(tab) == back

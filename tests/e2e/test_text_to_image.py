@@ -112,3 +112,27 @@ def test_examples_fill_the_form(tab: Tab) -> None:
     example = "a tea garden with mist in the early morning"
     tab.page.get_by_role("button", name=example).click()
     expect(tab.prompt).to_have_value(example)
+
+
+def test_tokens_are_counted_and_the_parts_of_a_long_caption_marked(tab: Tab) -> None:
+    line = tab.part("tokens").locator("p")
+    tab.prompt.fill("a lake at dawn")
+    expect(line).to_have_text(re.compile(r"^4 of \d+ tokens$"))
+    sentence = "a sailboat on the sea at sunset, "
+    tab.prompt.fill(sentence * 20)
+    expect(line).to_contain_text("read in")
+    pieces = line.locator("mark").all_inner_texts()
+    assert len(pieces) > 1
+    assert " ".join(pieces) == (sentence * 20).strip()
+    tab.prompt.fill("")
+    expect(line).to_have_text(re.compile(r"^0 of \d+ tokens$"))
+
+
+def test_a_click_turns_the_size(tab: Tab) -> None:
+    size = tab.part("size").locator("input")
+    size.click()
+    tab.page.get_by_role("option").nth(1).click()
+    width, height = size.input_value().split(" × ")
+    assert width != height
+    tab.page.get_by_role("button", name="Swap width and height").click()
+    expect(size).to_have_value(f"{height} × {width}")

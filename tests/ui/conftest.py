@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from ldm.checkpoints.extras import Extras
+from ldm.checkpoints.family import FAMILIES, Family
 from ldm.checkpoints.load import Defaults
 from ldm.events import Event, Picture, Preview, Progress, Queued, Result
 from ldm.imaging import encode_png
@@ -28,6 +32,7 @@ class ScriptedEngine:
     """Plays steps until the result; `hold` makes it wait before a step until it is set free."""
 
     def __init__(self) -> None:
+        self.models = Path(__file__).parent  # no weights lie there
         self.held_at: int | None = None
         self.error: Exception | None = None
         self.closed: list[str] = []
@@ -38,6 +43,21 @@ class ScriptedEngine:
 
     def defaults(self, model: str) -> Defaults:
         return DEFAULTS
+
+    def extras(self, model: str) -> Extras:
+        return Extras(loras={"soft light": Path("soft light.safetensors")})
+
+    def family(self, model: str) -> Family:
+        return FAMILIES["sd1"]
+
+    def folder(self, model: str) -> Path:
+        return self.models
+
+    def max_pixels(self, model: str) -> int:
+        return 1024 * 1024
+
+    def checkpoint(self, model: str) -> SimpleNamespace:
+        return SimpleNamespace(text_encoder=None, digest="weights of today")
 
     async def stream(
         self,
@@ -56,7 +76,9 @@ class ScriptedEngine:
                 if self.error is not None and step == 2:
                     raise self.error
                 yield Progress(step, recipe.num_inference_steps, 1.0)
+                await asyncio.sleep(0.005)  # whoever watches sees each event
                 yield Preview((image,) * recipe.num_images, step)
+                await asyncio.sleep(0.005)
             yield Result(tuple(self._pictures(recipe, image, mask)), 1.5)
         finally:
             self.closed.append(visitor)

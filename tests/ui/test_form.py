@@ -7,7 +7,7 @@ import pytest
 
 from ldm.recipe import RecipeError
 from ldm.ui.form import CUSTOM, Form, read_recipe
-from ldm.ui.handlers import Runs
+from ldm.ui.jobs import Jobs
 from ldm.ui.text_to_image import build_text_to_image
 from tests.ui.conftest import ScriptedEngine
 
@@ -15,7 +15,7 @@ from tests.ui.conftest import ScriptedEngine
 @pytest.fixture
 def form(engine: ScriptedEngine) -> Form:
     with gr.Blocks():
-        return build_text_to_image(engine, Runs())
+        return build_text_to_image(engine, Jobs(), gr.Textbox())
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_sizes(form: Form, values: dict[Any, Any]) -> None:
         ("guidance_scale", None),
         ("seed", -1),
         ("seed", None),
-        ("prompt", ""),
+        ("prompt", None),
         ("prompt", "x" * 10_000),
         ("num_images", 9),
         ("num_images", "2"),

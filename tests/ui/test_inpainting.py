@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from ldm.ui.form import Missing
-from ldm.ui.inpainting import mask_view, painted
+from ldm.ui.masking import mask_view, painted
 
 
 def strokes(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:

@@ -14,7 +14,7 @@ def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model_index.json").write_text("{}")
-    monkeypatch.setattr("ldm.engine.MODELS", tmp_path)
+    monkeypatch.setattr("ldm.library.MODELS", tmp_path)
     return tmp_path
 
 
@@ -22,7 +22,10 @@ def test_what_is_absent_has_a_default() -> None:
     found = read_settings({})
     assert (found.host, found.port) == ("127.0.0.1", 7860)
     assert list(found.models) == ["one", "two"]
-    assert found.max_upload_megabytes == settings.MAX_UPLOAD_MEGABYTES
+    assert found.max_upload_megabytes == settings.NUMBERS["LDM_MAX_UPLOAD_MB"][0]
+    assert (found.max_pixels, found.accounts, dict(found.loras)) == (None, (), {})
+    assert found.clip == ""
+    assert read_settings({"LDM_CLIP": " /models/clip "}).clip == "/models/clip"
 
 
 def test_a_space_listens_to_everyone_unless_told_otherwise() -> None:
@@ -51,6 +54,10 @@ def test_the_chosen_model_comes_first_and_others_are_added(tmp_path: Path) -> No
         ("LDM_MODELS", "/nowhere"),
         ("LDM_MAX_UPLOAD_MB", "0"),
         ("LDM_MAX_UPLOAD_MB", "1.5"),
+        ("LDM_MAX_WAITING", "0"),
+        ("LDM_MAX_TOGETHER", "many"),
+        ("LDM_MAX_PIXELS", "-1"),
+        ("LDM_LORAS", "/nowhere"),
     ],
 )
 def test_what_cannot_be_used_is_named(variable: str, value: str) -> None:
@@ -59,8 +66,28 @@ def test_what_cannot_be_used_is_named(variable: str, value: str) -> None:
     assert str(caught.value).startswith(f"{variable}: got '{value}', allowed: ")
 
 
+def test_models_and_loras_are_folders_files_or_folders_of_them(tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    (shelf / "three").mkdir(parents=True)
+    (shelf / "three" / "model_index.json").write_text("{}")
+    (shelf / "four.safetensors").write_bytes(b"")
+    (shelf / "notes.txt").write_text("no model")
+    environment = {"LDM_MODELS": str(shelf), "LDM_LORAS": str(shelf)}
+    found = read_settings(environment)
+    assert list(found.models) == ["one", "two", "three", "four"]
+    assert dict(found.loras) == {"four": shelf / "four.safetensors"}
+
+
+def test_accounts_are_read_and_never_shown() -> None:
+    accounts = read_settings({"LDM_AUTH": "ann:one:two, ben:three"}).accounts
+    assert accounts == (("ann", "one:two"), ("ben", "three"))
+    with pytest.raises(SettingsError) as caught:
+        read_settings({"LDM_AUTH": "ann:secret,ben"})
+    assert "secret" not in str(caught.value)
+
+
 def test_no_model_at_all_is_no_settings_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("ldm.engine.MODELS", tmp_path / "absent")
+    monkeypatch.setattr("ldm.library.MODELS", tmp_path / "absent")
     assert read_settings({}).models == {}  # the engine says what is missing

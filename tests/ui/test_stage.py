@@ -12,7 +12,7 @@ from PIL import Image
 from ldm.events import Picture
 from ldm.imaging import encode_png
 from ldm.recipe import Recipe
-from ldm.ui import stage
+from ldm.ui import result, stage
 
 NASTY = "<img src=x onerror=\"alert(1)\"> & 'quotes'"
 
@@ -38,7 +38,7 @@ def component() -> gr.HTML:
 
 
 def test_captions_are_text_never_markup(component: gr.HTML) -> None:
-    shown = stage.finished_stage([picture(NASTY)], component)
+    shown = result.finished_stage([picture(NASTY)], component)
     assert "<img src=x" not in shown
     assert "&lt;img src=x onerror=" in shown
     assert NASTY not in stage.status_line(NASTY)
@@ -46,7 +46,7 @@ def test_captions_are_text_never_markup(component: gr.HTML) -> None:
 
 def test_the_link_leads_to_the_very_bytes(component: gr.HTML) -> None:
     one = picture()
-    shown = stage.finished_stage([one], component)
+    shown = result.finished_stage([one], component)
     link = re.search(r'href="gradio_api/file=([^"]+)" download="([^"]+)"', shown)
     assert link is not None
     assert Path(link[1]).read_bytes() == one.png
@@ -66,19 +66,19 @@ def test_previews_are_small_and_no_files() -> None:
 
 
 def test_the_recipe_shows_what_its_task_uses(component: gr.HTML) -> None:
-    plain = stage.finished_stage([picture()], component)
-    assert "<dt>Steps</dt><dd>4</dd>" in plain
-    assert "<dt>Strength</dt>" not in plain
-    masked = stage.finished_stage([picture(mask=Image.new("L", (64, 64), 255))], component)
-    assert "<dt>Strength</dt>" in masked
-    assert "<dt>Soft edge</dt>" in masked
+    plain = result.finished_stage([picture()], component)
+    assert "Steps</span></dt><dd>4</dd>" in plain
+    assert "Strength</span></dt>" not in plain
+    masked = result.finished_stage([picture(mask=Image.new("L", (64, 64), 255))], component)
+    assert "Strength</span></dt>" in masked
+    assert "Soft edge</span></dt>" in masked
 
 
 def test_what_changed_outside_is_the_number_that_was_measured(component: gr.HTML) -> None:
-    shown = stage.finished_stage([picture(mask=Image.new("L", (64, 64), 255))], component)
+    shown = result.finished_stage([picture(mask=Image.new("L", (64, 64), 255))], component)
     assert 'data-changed="3"' in shown
     assert "Changed outside the mask: 3 pixels" in shown
-    assert "data-changed" not in stage.finished_stage([picture()], component)
+    assert "data-changed" not in result.finished_stage([picture()], component)
 
 
 def test_the_tint_is_where_the_mask_is() -> None:
@@ -96,7 +96,7 @@ def test_columns(count: int, columns: int) -> None:
 
 
 def test_a_file_name_is_plain_whatever_the_caption() -> None:
-    name = stage.file_name(picture("../../Étang & <b> " + "long " * 50).recipe)
+    name = result.file_name(picture("../../Étang & <b> " + "long " * 50).recipe)
     assert re.fullmatch(r"[a-z0-9-]+\.png", name)
     assert len(name) <= 90
-    assert stage.file_name(picture("湖").recipe) == "picture-seed7.png"
+    assert result.file_name(picture("湖").recipe) == "picture-seed7.png"

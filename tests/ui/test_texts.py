@@ -1,13 +1,62 @@
-"""Sentences that depend on numbers."""
+"""Texts in every language, and sentences that depend on numbers."""
+
+import html
+import re
+from pathlib import Path
 
 import pytest
 
 from ldm.recipe import LIMITS
 from ldm.ui import texts
+from ldm.ui.texts import ENGLISH, LANGUAGES
+
+SOURCES = Path(texts.__file__).parent
+PAGE = texts.FOLDER.parent / "page"
+GAPS = re.compile(r"\{(\w+)\}")
+
+
+def words(markup: str) -> str:
+    return re.sub("<[^>]*>", "", markup)
+
+
+def test_there_are_at_least_four_languages() -> None:
+    assert {"en", "de", "fr", "es"} <= set(LANGUAGES)
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_every_language_says_everything_with_the_same_gaps(language: str) -> None:
+    other = LANGUAGES[language]
+    assert set(other) == set(ENGLISH)
+    for key, text in ENGLISH.items():
+        assert sorted(GAPS.findall(other[key])) == sorted(GAPS.findall(text)), key
+        assert other[key].strip(), key
+    same = [key for key, text in ENGLISH.items() if other[key] == text]
+    assert len(same) < len(ENGLISH) / 8, same  # names and numbers are alike, sentences are not
+
+
+def test_every_text_is_used_and_every_used_text_is_there() -> None:
+    sources = [*SOURCES.glob("*.py"), *PAGE.glob("*.js")]
+    whole = "\n".join(file.read_text(encoding="utf-8") for file in sources)
+    quoted = set(re.findall(r"[\"']([a-z][a-z0-9_]+)[\"']", whole))
+    made = {f"margin_{side}" for side in ("left", "top", "right", "bottom")}
+    made |= {"grid_across", "grid_down"}
+    made |= {f"copy_{what}" for what in ("link", "recipe", "parameters")}
+    unused = set(ENGLISH) - quoted - made - set(LIMITS) - {"task"}
+    assert not unused
+    said = set(re.findall(r"(?:say|label|plain|phrase)\(\s*[\"'](\w+)[\"']", whole))
+    assert said <= set(ENGLISH)
+
+
+def test_captions_are_escaped_in_texts_and_their_gaps() -> None:
+    said = texts.say("picture_alt", caption="<b> & '", seed=1)
+    assert "<b>" not in said.replace("<span", "").replace("</span", "")
+    assert "&lt;b&gt;" in said
+    attributes = texts.attributes({"alt": "picture_alt"}, caption='" onload="x', seed=1)
+    assert attributes.count('"') == 6  # three attributes, their quotes alone
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "said"),
     [
         (0.4, "almost done"),
         (1.2, "about 1 s left"),
@@ -15,38 +64,40 @@ from ldm.ui import texts
         (130, "about 2 min left"),
     ],
 )
-def test_time_left(seconds: float, words: str) -> None:
-    assert texts.time_left(seconds) == words
+def test_time_left(seconds: float, said: str) -> None:
+    assert words(texts.time_left(seconds)) == said
 
 
 def test_step_of() -> None:
-    assert texts.step_of(3, 20, 4.0) == "Step 3 of 20, about 4 s left"
-    assert texts.step_of(20, 20, 0.0) == "Step 20 of 20"
-    assert texts.step_of(3, 20, None) == "Step 3 of 20"
+    assert words(texts.step_of(3, 20, 4.0)) == "Step 3 of 20, about 4 s left"
+    assert words(texts.step_of(20, 20, 0.0)) == "Step 20 of 20"
+    assert words(texts.step_of(3, 20, None)) == "Step 3 of 20"
 
 
 def test_queued() -> None:
-    assert texts.queued(0, 3.0) == "Starting"
-    assert texts.queued(2, None) == "Waiting, 2 before you"
-    assert texts.queued(2, 12.0) == "Waiting, 2 before you, about 12 s"
+    assert words(texts.queued(0, 3.0)) == "Starting"
+    assert words(texts.queued(2, None)) == "Waiting, 2 before you"
+    assert words(texts.queued(2, 12.0)) == "Waiting, 2 before you, about 12 s"
 
 
-@pytest.mark.parametrize("words", [texts.SKETCH_STRENGTH_WORDS, texts.INPAINT_STRENGTH_WORDS])
-def test_every_strength_has_words(words: tuple[tuple[float, str], ...]) -> None:
-    said = [texts.strength_in_words(step / 100, words) for step in range(1, 101)]
-    assert said == sorted(said, key=[text for _, text in words].index)  # in their order
-    assert set(said) == {text for _, text in words}
+@pytest.mark.parametrize("table", [texts.SKETCH_STRENGTHS, texts.INPAINT_STRENGTHS])
+def test_every_strength_has_words(table: tuple[tuple[float, str], ...]) -> None:
+    said = [words(texts.strength_in_words(step / 100, table)) for step in range(1, 101)]
+    ordered = [ENGLISH[key] for _, key in table]
+    assert said == sorted(said, key=ordered.index)
+    assert set(said) == set(ordered)
 
 
 def test_every_number_of_a_recipe_has_a_name() -> None:
-    assert set(LIMITS) <= set(texts.FIELDS)
+    assert set(LIMITS) <= set(ENGLISH)
 
 
 @pytest.mark.parametrize(
-    ("share", "words"),
-    [(0.004, "less than 1%"), (0.5, "50%"), (0.998, "more than 99%"), (1.0, "100%")],
+    ("share", "said"), [(0.004, "< 1%"), (0.5, "50%"), (0.998, "> 99%"), (1.0, "100%")]
 )
-def test_mask_read(share: float, words: str) -> None:
-    assert words in texts.mask_read(share, 4)
+def test_mask_read(share: float, said: str) -> None:
+    line = texts.plain("mask_read", share=said)
+    assert html.unescape(words(texts.mask_read(share, 0))).startswith(line)
     assert "soft edge of 4" in texts.mask_read(share, 4)
-    assert "soft edge" not in texts.mask_read(share, 0)
+    assert "soft edge" not in words(texts.mask_read(share, 0))
+    assert ("Mostly white" in texts.mask_read(share, 0)) is (share > 0.7)

@@ -1,6 +1,7 @@
 // The easel of ldm/ui/easel.py: draw on a transparent canvas over a picture.
 // Runs once a component, with `element`, `props`, `trigger` and `watch` from Gradio.
 // props.value: {width, height, picture, strokes}; pictures are data URLs, "" for none.
+// A sketch has two layers, which the sheet shows and sends as one; a mask has one.
 
 const root = element.querySelector(".ldm-easel");
 const masking = root.dataset.masking === "true";
@@ -8,7 +9,11 @@ const sheet = root.querySelector(".sheet");
 const below = root.querySelector("canvas.picture");
 const canvas = root.querySelector("canvas.strokes");
 const paper = below.getContext("2d");
-const ink = canvas.getContext("2d", { willReadFrequently: true });
+const view = canvas.getContext("2d", { willReadFrequently: true });
+const layers = Array.from({ length: masking ? 1 : 2 }, () =>
+  document.createElement("canvas").getContext("2d", { willReadFrequently: true }));
+let active = 0;
+let ink = layers[active];
 const MASK_COLOUR = "#d64060";
 const BRUSH_SHARES = [0.012, 0.03, 0.07, 0.14]; // of the sheet's longer side
 const HISTORY = 30;
@@ -21,7 +26,14 @@ let future = [];
 let last = null; // the pointer's last two places while a stroke runs
 
 const brushWidth = () => BRUSH_SHARES[size] * Math.max(canvas.width, canvas.height);
-const snapshot = () => ink.getImageData(0, 0, canvas.width, canvas.height);
+const pixelsOf = (layer) => layers[layer].getImageData(0, 0, canvas.width, canvas.height);
+const snapshot = () => ({ layer: active, pixels: pixelsOf(active) });
+
+// The layers as the sheet shows them.
+function render() {
+  view.clearRect(0, 0, canvas.width, canvas.height);
+  for (const layer of layers) view.drawImage(layer.canvas, 0, 0);
+}
 
 function press(buttons, chosen) {
   buttons.forEach((button) => button.setAttribute("aria-pressed", String(button === chosen)));
@@ -33,18 +45,21 @@ function showHistory() {
 }
 
 function isBlank() {
-  const data = snapshot().data;
+  const data = view.getImageData(0, 0, canvas.width, canvas.height).data;
   for (let i = 3; i < data.length; i += 4) if (data[i]) return false;
   return true;
 }
 
 // Tell the page what is on the sheet now.
 function commit() {
+  render();
   const strokes = isBlank() ? "" : canvas.toDataURL("image/png");
   root.dataset.blank = String(!strokes);
   props.value = { ...props.value, strokes };
   showHistory();
   trigger("change");
+  const live = document.querySelector(`#${element.closest("[id$=-easel]").id.replace(/-easel$/, "-live")} input`);
+  if (live?.checked && strokes) trigger("submit");
 }
 
 function remember() {
@@ -55,8 +70,9 @@ function remember() {
 
 function travel(from, to) {
   if (!from.length) return;
-  to.push(snapshot());
-  ink.putImageData(from.pop(), 0, 0);
+  const { layer, pixels } = from.pop();
+  to.push({ layer, pixels: pixelsOf(layer) });
+  layers[layer].putImageData(pixels, 0, 0);
   commit();
 }
 
@@ -73,7 +89,7 @@ function load(url) {
 function cover(drawing) {
   const scale = Math.max(canvas.width / drawing.width, canvas.height / drawing.height);
   const [width, height] = [drawing.width * scale, drawing.height * scale];
-  ink.drawImage(drawing, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
+  layers[0].drawImage(drawing, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
 }
 
 // Show what came from the server.
@@ -83,7 +99,7 @@ async function show() {
   const { width, height, picture, strokes } = props.value;
   const [photo, drawing] = await Promise.all([picture && load(picture), strokes && load(strokes)]);
   if (turn !== shown) return; // a newer value came while the pictures loaded
-  for (const layer of [below, canvas]) {
+  for (const layer of [below, canvas, ...layers.map((each) => each.canvas)]) {
     layer.width = width;
     layer.height = height;
   }
@@ -91,6 +107,7 @@ async function show() {
   sheet.style.setProperty("--h", height);
   if (photo) paper.drawImage(photo, 0, 0, width, height);
   if (drawing) cover(drawing);
+  render();
   root.dataset.picture = String(Boolean(photo));
   root.dataset.blank = String(!drawing);
   root.dataset.shown = String(turn);
@@ -131,6 +148,7 @@ function draw(from, to, bend) {
   else ink.quadraticCurveTo(bend.x, bend.y, to.x, to.y);
   ink.stroke();
   ink.globalCompositeOperation = "source-over";
+  render();
 }
 
 const middle = (a, b) => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 });
@@ -147,7 +165,7 @@ function fill(at) {
   eye.drawImage(below, 0, 0);
   eye.drawImage(canvas, 0, 0);
   const before = new Uint32Array(eye.getImageData(0, 0, width, height).data.buffer);
-  const sheetNow = snapshot();
+  const sheetNow = pixelsOf(active);
   const after = new Uint32Array(sheetNow.data.buffer);
   const [r, g, b] = [1, 3, 5].map((i) => parseInt(colour.slice(i, i + 2), 16));
   const paint = (255 << 24) | (b << 16) | (g << 8) | r;
@@ -175,7 +193,7 @@ function fill(at) {
 }
 
 function invert() {
-  const now = snapshot();
+  const now = pixelsOf(active);
   const [r, g, b] = [1, 3, 5].map((i) => parseInt(MASK_COLOUR.slice(i, i + 2), 16));
   for (let i = 0; i < now.data.length; i += 4) {
     now.data[i] = r;
@@ -224,6 +242,7 @@ canvas.addEventListener("pointerenter", aim);
 
 const toolButtons = [...root.querySelectorAll("[data-do][aria-pressed]")];
 const sizeButtons = [...root.querySelectorAll("[data-size]")];
+const layerButtons = [...root.querySelectorAll("[data-layer]")];
 const colourButtons = [...root.querySelectorAll("[data-colour]")];
 
 function take(name) {
@@ -250,6 +269,12 @@ root.querySelector(".tools").addEventListener("click", (event) => {
   }
 });
 
+layerButtons.forEach((button) => button.addEventListener("click", () => {
+  active = Number(button.dataset.layer);
+  ink = layers[active];
+  press(layerButtons, button);
+}));
+
 const own = root.querySelector('input[type="color"]');
 function choose(value, button) {
   colour = value;
@@ -268,12 +293,12 @@ element.addEventListener("keydown", (event) => {
   if (event.shiftKey) travel(future, past);
   else travel(past, future);
 });
-canvas.tabIndex = 0;
 
 // A file dropped on the sheet goes the way of the upload button beside it.
 sheet.addEventListener("dragover", (event) => event.preventDefault());
 sheet.addEventListener("drop", (event) => {
   event.preventDefault();
+  document.body.classList.remove("ldm-dropping");
   const input = document.querySelector(`#${element.closest("[id$=-easel]").id}-files input[type=file]`);
   if (!input || !event.dataTransfer.files.length) return;
   const files = new DataTransfer();

@@ -1,0 +1,237 @@
+"""Panel 2, *Latent space*: the round trip, its price, a walk between pictures, a map of many."""
+
+from functools import lru_cache
+
+import gradio as gr
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ldm import imaging
+from ldm.explain import colours
+from ldm.explain.latents import (
+    Cost,
+    LatentMap,
+    between_four,
+    cost_at,
+    encode_many,
+    map_of,
+    round_trip,
+)
+from ldm.models.unet import UNet2DConditionModel
+from ldm.ui.form import Updates
+from ldm.ui.how_it_works import texts
+from ldm.ui.how_it_works.both_ways import picture_for
+from ldm.ui.how_it_works.noise import channels
+from ldm.ui.how_it_works.panel import (
+    Hooks,
+    Panel,
+    Scene,
+    area,
+    build_opened,
+    conclude,
+    connect_place,
+    introduce,
+    thumbnail,
+)
+from ldm.ui.how_it_works.visuals import Shown, facts, heading, number, pictures, source
+from ldm.ui.settings import PROJECT
+
+NAME = "latents"
+SHEET = PROJECT / "assets" / "examples" / "drawings.webp"
+TILE = 128  # pixels of a drawing on the sheet
+CORNERS = (3, 17, 41, 66)  # drawings of the sheet that the walk goes between
+
+
+@lru_cache(maxsize=1)
+def drawings() -> tuple[Image.Image, ...]:
+    """The drawings that come with the app, cut from their sheet."""
+    with Image.open(SHEET) as sheet:
+        pixels = sheet.convert("RGB")
+    places = [(x, y) for y in range(0, pixels.height, TILE) for x in range(0, pixels.width, TILE)]
+    return tuple(pixels.crop((x, y, x + TILE, y + TILE)) for x, y in places)
+
+
+class Atlas:
+    """Each model's latents of the drawings and their map, and its costs; kept by the model's
+    digest.
+    """
+
+    def __init__(self) -> None:
+        self._maps: dict[str, tuple[Tensor, LatentMap]] = {}
+        self._costs: dict[tuple[str, int, int], Cost] = {}
+
+    def map(self, scene: Scene) -> tuple[Tensor, LatentMap]:
+        checkpoint = scene.lab.checkpoint(scene.recording)
+        if checkpoint.digest not in self._maps:
+            with scene.lab.asking():
+                latents = encode_many(checkpoint, drawings())
+            self._maps[checkpoint.digest] = latents, map_of(latents)
+        return self._maps[checkpoint.digest]
+
+    def cost(self, scene: Scene, height: int, width: int) -> Cost:
+        checkpoint = scene.lab.checkpoint(scene.recording)
+        key = (checkpoint.digest, height, width)
+        if key not in self._costs:
+            assert isinstance(checkpoint.unet, UNet2DConditionModel)
+            self._costs[key] = cost_at(checkpoint.unet, height, width, len(scene.recording.places))
+        return self._costs[key]
+
+
+def bench(scene: Scene, opened: object) -> str:
+    """There and back, with what was lost."""
+    run = scene.recording
+    with scene.lab.asking():
+        trip = round_trip(scene.lab.checkpoint(run), picture_for(scene, opened))
+    limit = max(float(trip.error.max()), 1e-6)
+    items = (
+        Shown(imaging.to_image(trip.original), texts.ORIGINAL, texts.ORIGINAL, "", "picture"),
+        Shown(
+            imaging.to_image(trip.decoded),
+            texts.DECODED,
+            texts.DECODED,
+            f"{number(trip.psnr)} dB PSNR",
+            "picture",
+        ),
+        Shown(
+            colours.error(trip.error, limit),
+            texts.ERROR_MAP,
+            texts.ERROR_MAP,
+            texts.error_up_to(number(100 * limit / 2, 2)),
+            "error",
+        ),
+    )
+    shape = "{} × {} × {}".format(*trip.latents.shape)
+    values = (
+        (texts.IN_PICTURE, number(trip.original.numel(), 9)),
+        (texts.IN_LATENTS_COUNT, f"{number(trip.latents.numel(), 9)} ({shape})"),
+        (texts.PACKED, f"{number(trip.ratio)} : 1"),
+    )
+    return (
+        heading(texts.ROUND_TRIP)
+        + pictures(items, least=200)
+        + facts(values)
+        + heading(texts.LATENT_CHANNELS)
+        + f'<div class="how-channels">{channels(trip.latents, "latents", "latents")}</div>'
+    )
+
+
+def price(scene: Scene, atlas: Atlas) -> str:
+    """Operations and memory of one evaluation at the latents' size and at the pixels'."""
+    recipe, final = scene.recording.recipe, scene.recording.final
+    small = atlas.cost(scene, final.shape[1], final.shape[2])
+    large = atlas.cost(scene, recipe.height, recipe.width)
+    rows = (
+        (texts.OPERATIONS, small.operations, large.operations),
+        (texts.LARGEST_MAP, small.largest_map, large.largest_map),
+    )
+    body = "".join(
+        f"<tr><th scope=row>{name}</th><td>{number(a)}</td><td>{number(b)}</td>"
+        f"<td><b>× {number(b / a)}</b></td></tr>"
+        for name, a, b in rows
+    )
+    return (
+        heading(texts.COST, texts.COST_NOTE)
+        + f'<table class="how-table"><thead><tr><td></td><th scope=col>{texts.ON_LATENTS}</th>'
+        f"<th scope=col>{texts.ON_PIXELS}</th><th scope=col>{texts.TIMES}</th></tr></thead>"
+        f"<tbody>{body}</tbody></table>"
+    )
+
+
+def pad() -> str:
+    """The square to walk in, a drawing at each corner."""
+    corners = "".join(
+        f'<img src="{source(thumbnail(drawings()[index], 96))}" alt="" draggable="false">'
+        for index in CORNERS
+    )
+    return (
+        heading(texts.WALK, texts.WALK_NOTE)
+        + f'<div class="how-pad">{corners}<button type="button" data-choice="pad" '
+        f'aria-label="{texts.PAD}"></button></div>'
+    )
+
+
+def walked(scene: Scene, atlas: Atlas, across: float, down: float) -> str:
+    """A point of the square between four drawings, mixed as latents and as pixels."""
+    latents, _ = atlas.map(scene)
+    mixed = between_four([latents[index] for index in CORNERS], across, down)
+    corners = [imaging.to_tensor(drawings()[index])[0] for index in CORNERS]
+    (decoded,) = scene.lab.pictures_of(scene.recording, mixed[None])
+    items = (
+        Shown(decoded, texts.IN_LATENTS, texts.IN_LATENTS, "", "latents"),
+        Shown(
+            imaging.to_image(between_four(corners, across, down)),
+            texts.IN_PIXELS,
+            texts.IN_PIXELS,
+            "",
+            "picture",
+        ),
+    )
+    return pictures(items, least=160)
+
+
+def extent(points: Tensor) -> tuple[Tensor, Tensor]:
+    """The corner of the map and its sides, with some room around the points."""
+    low, high = points.amin(0), points.amax(0)
+    room = 0.06 * (high - low)
+    return low - room, high - low + 2 * room
+
+
+def chart_of(scene: Scene, atlas: Atlas) -> str:
+    """The drawings at their places."""
+    _, found = atlas.map(scene)
+    low, sides = extent(found.points)
+    dots = "".join(
+        f'<img src="{source(thumbnail(image, 40))}" alt="" draggable="false" '
+        f'style="left:{100 * x:.2f}%;top:{100 * y:.2f}%">'
+        for image, (x, y) in zip(drawings(), ((found.points - low) / sides).tolist(), strict=True)
+    )
+    note = texts.plane_holds(number(100 * found.explained, 2))
+    return (
+        heading(texts.MAP, f"{texts.MAP_NOTE} {note}")
+        + f'<div class="how-atlas">{dots}<button type="button" data-choice="map" '
+        f'aria-label="{texts.MAP}"></button></div>'
+    )
+
+
+def unpacked_at(scene: Scene, atlas: Atlas, across: float, down: float) -> str:
+    """What the latents of a place of the map decode to."""
+    _, found = atlas.map(scene)
+    low, sides = extent(found.points)
+    point = low + sides * torch.tensor([across, down])
+    (image,) = scene.lab.pictures_of(scene.recording, found.latents_at(point))
+    return pictures([Shown(image, texts.MAP_HERE, texts.MAP_HERE, "", "latents")], least=160)
+
+
+def build_latents(hooks: Hooks, opened: gr.State) -> Panel:
+    introduce(NAME)
+    build_opened(opened)
+    atlas = Atlas()
+    round_, cost = area("latents-bench"), area("latents-cost")
+    with gr.Row(elem_classes="how-split"):
+        with gr.Column():
+            square, mixed = area("latents-pad"), area("latents-mixed")
+        with gr.Column():
+            chart, unpacked = area("latents-map"), area("latents-unpacked")
+    conclude(NAME)
+
+    def draw(scene: Scene) -> Updates:
+        return {
+            round_: bench(scene, scene.values[opened]),
+            cost: price(scene, atlas),
+            square: pad(),
+            mixed: walked(scene, atlas, 0.5, 0.5),
+            chart: chart_of(scene, atlas),
+            unpacked: unpacked_at(scene, atlas, 0.5, 0.5),
+        }
+
+    connect_place(square, mixed, hooks, lambda scene, x, y: walked(scene, atlas, x, y))
+    connect_place(chart, unpacked, hooks, lambda scene, x, y: unpacked_at(scene, atlas, x, y))
+    return Panel(
+        NAME,
+        draw,
+        (opened,),
+        (round_, cost, square, mixed, chart, unpacked),
+        follows_step=False,
+        slow=True,
+    )

@@ -1,0 +1,264 @@
+"""Panel 4, *Where each word looks*: cross-attention over the picture, by word, step and size."""
+
+from dataclasses import replace
+
+import gradio as gr
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ldm.explain import colours
+from ldm.explain.attention import averaged
+from ldm.explain.recording import Frame, Recording
+from ldm.ui.form import Updates
+from ldm.ui.how_it_works import texts
+from ldm.ui.how_it_works.lab import LabError
+from ldm.ui.how_it_works.panel import (
+    Hooks,
+    Panel,
+    Scene,
+    area,
+    conclude,
+    connect_button,
+    introduce,
+    pressed,
+    pressed_step,
+    thumbnail,
+)
+from ldm.ui.how_it_works.visuals import (
+    Chip,
+    Shown,
+    chips,
+    heading,
+    number,
+    pictures,
+    strip,
+)
+
+NAME = "looks"
+ALL = "all"
+TILE, STEP, LARGE = 160, 112, 512  # pixels
+FULL = 0.25  # the share of all attention from which on a chip is full
+
+
+def parts_of(run: Recording) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """What attention can go to: key -> (text, places); words first, then begin, end and padding."""
+    parts = {f"w{i}": (word.text, word.positions) for i, word in enumerate(run.words)}
+    for kind, text in (("begin", texts.BEGIN), ("end", texts.END), ("padding", texts.PADDING)):
+        places = tuple(place.position for place in run.places if place.kind == kind)
+        if places:
+            parts[kind] = (text, places)
+    return parts
+
+
+def first_noun(run: Recording) -> str:
+    """The longest of the first words: more telling to start with than "a"."""
+    words = list(enumerate(run.words))[:4]
+    return f"w{max(words, key=lambda item: len(item[1].text))[0]}" if words else "begin"
+
+
+def sizes_of(run: Recording) -> list[tuple[str, str]]:
+    """The resolutions that there are maps of, finest first, and all of them together."""
+    found = sorted({tuple(map_.shape[:2]) for map_ in run.frames[0].maps.values()}, reverse=True)
+    each = [(f"{columns} × {rows}", f"{rows}x{columns}") for rows, columns in found]
+    return [(texts.ALL_LAYERS, ALL), *each]
+
+
+def attention_at(frame: Frame, size: str) -> Tensor:
+    """(rows, columns, L), the mean of the layers of one resolution, or of all."""
+    maps = [
+        map_ for map_ in frame.maps.values() if size in (ALL, f"{map_.shape[0]}x{map_.shape[1]}")
+    ]
+    finest = max(maps, key=lambda map_: map_.shape[0] * map_.shape[1])
+    return averaged(maps, *finest.shape[:2])
+
+
+def of_part(attention: Tensor, places: tuple[int, ...]) -> Tensor:
+    """(rows, columns), the attention that some places get together."""
+    return attention[..., list(places)].sum(-1)
+
+
+def spread(map_: Tensor, low: float, high: float) -> Tensor:
+    """A map's numbers from low to high as 0 to 1."""
+    return (map_ - low) / max(high - low, 1e-9)
+
+
+class View:
+    """The maps of one step and size, as pictures. Light is scaled from each picture's own least to
+    its own most, which stand below it.
+    """
+
+    def __init__(self, scene: Scene, size: str) -> None:
+        self.scene, self.run, self.size = scene, scene.recording, size
+        self.parts = parts_of(self.run)
+        attention = attention_at(scene.frame, size)
+        self.maps = {key: of_part(attention, places) for key, (_, places) in self.parts.items()}
+
+    def _lit(self, picture: Image.Image, key: str) -> tuple[Image.Image, str]:
+        map_ = self.maps[key]
+        low, high = float(map_.min()), float(map_.max())
+        note = texts.from_to(number(100 * low, 2), number(100 * high, 2))
+        return colours.overlaid(picture, spread(map_, low, high)), note
+
+    def large(self, key: str) -> str:
+        picture = self.run.picture
+        ratio = picture.height / picture.width
+        lit, note = self._lit(picture.resize((LARGE, round(LARGE * ratio))), key)
+        text = self.parts[key][0]
+        return pictures([Shown(lit, texts.looks_at(text), f"“{text}”", note, "words")], least=300)
+
+    def caption(self, key: str) -> str:
+        """The parts, each with its share of all attention."""
+        shares = {part: float(map_.mean()) for part, map_ in self.maps.items()}
+        items = [
+            Chip(
+                text=text,
+                choice=part,
+                note=f"{100 * shares[part]:.1f} %",
+                kind="token" if part.startswith("w") else part,
+                level=min(1.0, shares[part] / FULL),
+                chosen=part == key,
+            )
+            for part, (text, _) in self.parts.items()
+        ]
+        return chips(items, texts.CAPTION_PARTS)
+
+    def over_steps(self, key: str) -> str:
+        """One word at every step, on one scale."""
+        text, places = self.parts[key]
+        maps = [of_part(attention_at(frame, self.size), places) for frame in self.run.frames]
+        low, high = (float(f(torch.stack(maps))) for f in (torch.amin, torch.amax))
+        film = self.scene.lab.film(self.run)
+        items = (
+            Shown(
+                colours.overlaid(thumbnail(film[i], STEP), spread(map_, low, high)),
+                texts.at_step(frame.index + 1),
+                note=str(frame.index + 1),
+                kind="words",
+                choice=i + 1,
+                chosen=i == self.scene.step,
+            )
+            for i, (frame, map_) in enumerate(zip(self.run.frames, maps, strict=True))
+        )
+        return heading(f"{texts.WORD_STEPS}: “{text}”") + strip(items, texts.WORD_STEPS)
+
+    def tiles(self, key: str) -> str:
+        """Every part at this step, over the picture as far as it is."""
+        picture = thumbnail(self.scene.lab.film(self.run)[self.scene.step], TILE)
+        items = []
+        for part, (text, _) in self.parts.items():
+            lit, note = self._lit(picture, part)
+            items.append(Shown(lit, texts.looks_at(text), text, note, "words", part, part == key))
+        return pictures(items, least=104)
+
+
+def weighted_caption(caption: str, start: int, end: int, weight: float) -> str:
+    """The caption with the words in [start, end) weighing so much, in its own notation."""
+    return f"{caption[:start]}({caption[start:end]}:{weight:g}){caption[end:]}"
+
+
+def build_looks(hooks: Hooks) -> Panel:
+    introduce(NAME)
+    chosen, size_state = (
+        gr.State(""),
+        gr.Radio(
+            [(texts.ALL_LAYERS, ALL)],
+            value=ALL,
+            label=texts.WHICH_SIZE,
+            info=texts.WHICH_SIZE_INFO,
+            elem_id="how-looks-size",
+            elem_classes="how-radio",
+        ),
+    )
+    caption = area("looks-caption")
+    with gr.Row(elem_classes="how-split"):
+        large = area("looks-large")
+        with gr.Column():
+            steps = area("looks-steps")
+            gr.HTML(heading(texts.ALL_WORDS), apply_default_css=False)
+            tiles = area("looks-tiles")
+    with gr.Row(elem_classes="how-row how-fields"):
+        weight = gr.Slider(
+            0,
+            2,
+            value=1.5,
+            step=0.1,
+            label=texts.WEIGHT,
+            info=texts.WEIGHT_INFO,
+            elem_id="how-looks-weight",
+            buttons=[],
+        )
+        again = gr.Button(texts.DRAW_AGAIN, elem_id="how-looks-again")
+    redrawn = area("looks-redrawn")
+    conclude(NAME)
+
+    def part_in(scene: Scene) -> str:
+        key = scene.values[chosen]
+        return key if key in parts_of(scene.recording) else first_noun(scene.recording)
+
+    def size_in(scene: Scene) -> str:
+        size = scene.values[size_state]
+        return size if size in {key for _, key in sizes_of(scene.recording)} else ALL
+
+    def draw(scene: Scene) -> Updates:
+        key = part_in(scene)
+        view = View(scene, size_in(scene))
+        return {
+            large: view.large(key),
+            caption: view.caption(key),
+            steps: view.over_steps(key),
+            tiles: view.tiles(key),
+        }
+
+    def fresh(scene: Scene) -> Updates:
+        return {
+            chosen: first_noun(scene.recording),
+            size_state: gr.update(choices=sizes_of(scene.recording), value=ALL),
+        }
+
+    async def redraw(scene: Scene, visitor: str) -> str:
+        run, key = scene.recording, part_in(scene)
+        if not key.startswith("w"):
+            raise LabError(texts.WORDS_ONLY)
+        word = run.words[int(key[1:])]
+        places = [run.places[position] for position in word.positions]
+        louder = weighted_caption(
+            run.recipe.prompt, places[0].start, places[-1].end, scene.values[weight]
+        )
+        picture = await scene.lab.draw(
+            replace(run.recipe, prompt=louder), visitor, None, *run.given
+        )
+        return pictures(
+            (
+                Shown(run.picture, "your picture", texts.AS_IT_WAS, kind="picture"),
+                Shown(picture.image, louder, louder, kind="picture"),
+            ),
+            least=220,
+        )
+
+    connect_button(again, redrawn, hooks, (chosen, weight), redraw)
+    for place in (tiles, caption):
+        place.select(
+            pressed,
+            None,
+            chosen,
+            concurrency_limit=None,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+    steps.select(
+        pressed_step,
+        None,
+        hooks.step,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    return Panel(
+        NAME,
+        draw,
+        (chosen, size_state),
+        (large, caption, steps, tiles),
+        results=(redrawn,),
+        fresh=fresh,
+    )

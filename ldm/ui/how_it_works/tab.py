@@ -1,0 +1,291 @@
+"""The tab itself: the caption that is drawn and recorded, the one step slider, the nine panels.
+
+Owns when a panel is drawn: the open one alone, when the run, the step or its own controls change.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+from PIL import Image
+
+from ldm.engine import Engine
+from ldm.events import Preview, Progress, Queued, Result
+from ldm.explain.measures import decibels, signal_to_noise
+from ldm.explain.recording import Recorder, Recording
+from ldm.recipe import Recipe
+from ldm.ui.form import Updates, Values
+from ldm.ui.how_it_works import texts
+from ldm.ui.how_it_works.asking import TAB, Asking, build_asking
+from ldm.ui.how_it_works.both_ways import build_both_ways
+from ldm.ui.how_it_works.caption import build_words
+from ldm.ui.how_it_works.clock import build_time
+from ldm.ui.how_it_works.guidance import build_guidance
+from ldm.ui.how_it_works.lab import Lab, LabError
+from ldm.ui.how_it_works.latent_space import build_latents
+from ldm.ui.how_it_works.looking import build_looks
+from ldm.ui.how_it_works.matching import build_matching
+from ldm.ui.how_it_works.network import build_network
+from ldm.ui.how_it_works.noise import build_noise
+from ldm.ui.how_it_works.panel import Hooks, Panel, drawn, scene_of, words_of
+from ldm.ui.how_it_works.panel_texts import PANELS
+from ldm.ui.how_it_works.visuals import Shown, number, pictures, said
+from ldm.ui.stage import status_line
+from ldm.ui.texts import queued, say, step_of
+
+FIRST = "noise"
+
+
+@dataclass(frozen=True)
+class HowItWorks:
+    """The tab's parts. `explain` draws a recipe with a recording and opens the panels on it; who
+    calls it from elsewhere gives `outputs` to its event, and selects the tab `TAB`.
+    """
+
+    lab: Lab
+    asking: Asking
+    key: gr.State
+    step: gr.Slider
+    go: gr.Button
+    status: gr.HTML
+    result: gr.HTML
+    panels: tuple[Panel, ...]
+
+    @property
+    def outputs(self) -> list[Component]:
+        fixed = [self.key, self.step, self.go, self.status, self.result]
+        changed = [c for p in self.panels for c in (*p.results, *p.inputs, *p.controls)]
+        return list(dict.fromkeys([*fixed, *changed]))
+
+    def _fresh(self, scene_values: Values, recording: Recording, step: int) -> Updates:
+        """What a new run sets in every panel."""
+        found: Updates = {}
+        hooks = Hooks(self.lab, self.key, self.step)
+        for panel in self.panels:
+            found |= {place: "" for place in panel.results}
+            if panel.fresh is not None:
+                scene = scene_of(hooks, {**scene_values, self.step: step})
+                try:
+                    found |= panel.fresh(scene)
+                except LabError:
+                    continue  # the panel says so itself, when it is opened
+        return found
+
+    async def explain(
+        self, recipe: Recipe, given: Sequence[Image.Image], visitor: str, before: str = ""
+    ) -> AsyncGenerator[Updates, None]:
+        """What the tab shows while a recipe is drawn and recorded, and once it is.
+
+        given: the picture, and the mask, of the recipe's task; before: the key of the recording
+        that this one takes the place of.
+        """
+        alone = recipe.for_image(0)
+        yield {
+            self.status: status_line(say("starting"), 0),
+            self.go: gr.update(interactive=False),
+        }
+        try:
+            await asyncio.to_thread(self.lab.check_explainable, alone.model)
+            recorder = Recorder()
+            stream = self.lab.engine.stream(alone, *given, visitor=visitor, watcher=recorder)
+            async with aclosing(stream) as events:
+                async for event in events:
+                    match event:
+                        case Queued(position, seconds):
+                            line = queued(position, seconds)
+                            yield {self.status: status_line(line, 0)}
+                        case Progress(step, steps, seconds_left):
+                            line = step_of(step, steps, seconds_left)
+                            yield {self.status: status_line(line, step / steps)}
+                        case Preview(images, _):
+                            yield {self.result: result_of(images[0], texts.PREVIEW_ALT)}
+                        case Result():
+                            yield await asyncio.to_thread(
+                                self._opened, recorder, event, given, before
+                            )
+        except Exception as error:
+            yield {
+                self.status: status_line(words_of(error), problem=True),
+                self.go: gr.update(interactive=True),
+            }
+
+    def _opened(
+        self, recorder: Recorder, result: Result, given: Sequence[Image.Image], before: str
+    ) -> Updates:
+        """A finished run, put on the shelf and shown."""
+        picture = result.pictures[0]
+        checkpoint = self.lab.engine.checkpoint(picture.recipe.model)
+        recording = recorder.recording(checkpoint, picture.image, given)
+        self.lab.shelf.drop(before)
+        key = self.lab.shelf.put(recording)
+        count = len(recording.frames)
+        step = max(1, round(count / 2.5))
+        line = texts.drawn_in(result.seconds, len(recording.asked))
+        if recording.every > 1:
+            line += " " + texts.thinned(recording.every)
+        alt = texts.picture_alt(picture.recipe.prompt, picture.recipe.seed)
+        return {
+            self.key: key,
+            self.step: gr.update(maximum=max(2, count), value=step, interactive=True),
+            self.go: gr.update(interactive=True),
+            self.status: status_line(line),
+            self.result: result_of(picture.image, alt),
+            **self._fresh({self.key: key}, recording, step),
+        }
+
+
+def result_of(image: Image.Image, alt: str) -> str:
+    return pictures([Shown(image, alt, kind="picture")], least=200)
+
+
+def step_words(recording: Recording, step: int) -> str:
+    frame = recording.frames[step]
+    ratio = number(decibels(signal_to_noise(frame.sigma)))
+    return said(texts.step_line(frame.index + 1, len(recording.asked), number(frame.sigma), ratio))
+
+
+def build_how_it_works(engine: Engine, clip: str = "") -> HowItWorks:
+    """The tab. clip: a CLIP model for the last panel, "" for none."""
+    lab = Lab(engine)
+    with gr.Tab(texts.TAB, id=TAB), gr.Column(elem_classes="ldm-tab how"):
+        key = gr.State("", delete_callback=lab.shelf.drop)
+        active, shown, opened = gr.State(FIRST), gr.State(""), gr.State(None)
+        with gr.Row(elem_classes="how-top"):
+            with gr.Column(elem_classes="how-ask"):
+                gr.HTML(
+                    f'<div class="how-lead"><h2>{texts.INTRO_TITLE}</h2><p>{texts.INTRO}</p></div>',
+                    apply_default_css=False,
+                )
+                asking, go = build_asking(engine)
+                status = gr.HTML(status_line(say("ready")), elem_id=f"{TAB}-status")
+            result = gr.HTML(
+                f'<div class="how-empty"><p>{texts.NOT_YET}</p></div>',
+                apply_default_css=False,
+                elem_id=f"{TAB}-result",
+                elem_classes="how-result",
+            )
+        with gr.Column(elem_classes="how-clock"):
+            step = gr.Slider(
+                1,
+                20,
+                value=1,
+                step=1,
+                label=texts.STEP,
+                info=texts.STEP_INFO,
+                interactive=False,
+                elem_id=f"{TAB}-step",
+                buttons=[],
+            )
+            line = gr.HTML("", elem_id=f"{TAB}-step-line")
+        hooks = Hooks(lab, key, step)
+        build_with_pictures = {
+            "latents": build_latents,
+            "both_ways": build_both_ways,
+        }
+        builders = {
+            "noise": build_noise,
+            "latents": build_latents,
+            "words": build_words,
+            "looks": build_looks,
+            "network": build_network,
+            "time": build_time,
+            "guidance": build_guidance,
+            "both_ways": build_both_ways,
+        }
+        panels = []
+        with gr.Tabs(elem_classes="how-panels", selected=FIRST) as tabs:
+            for name, panel in PANELS.items():
+                with gr.Tab(panel.title, id=name), gr.Column(elem_classes="how-panel"):
+                    if name in build_with_pictures:
+                        panels.append(build_with_pictures[name](hooks, opened))
+                    elif name == "matching":
+                        panels.append(build_matching(hooks, opened, clip))
+                    else:
+                        panels.append(builders[name](hooks))
+    made = HowItWorks(lab, asking, key, step, go, status, result, tuple(panels))
+    _connect(made, tabs, active, shown, line)
+    return made
+
+
+def _connect(
+    made: HowItWorks,
+    tabs: gr.Tabs,
+    active: gr.State,
+    shown: gr.State,
+    line: gr.HTML,
+) -> None:
+    lab, asking, key, step = made.lab, made.asking, made.key, made.step
+    by_title = {panel.title: name for name, panel in PANELS.items()}
+    by_name = {panel.name: panel for panel in made.panels}
+    inputs = list(dict.fromkeys(c for panel in made.panels for c in panel.inputs))
+    outputs = list(dict.fromkeys(c for panel in made.panels for c in panel.outputs))
+
+    async def start(
+        values: dict[Component, Any], request: gr.Request
+    ) -> AsyncGenerator[Updates, None]:
+        try:
+            recipe = asking.recipe(lab.engine, values)
+        except Exception as error:
+            yield {made.status: status_line(words_of(error), problem=True)}
+            return
+        visitor = request.session_hash or ""
+        async with aclosing(made.explain(recipe, (), visitor, values[key])) as updates:
+            async for each in updates:
+                yield each
+
+    def redraw(values: dict[Component, Any]) -> Iterator[Updates]:
+        """The open panel, where anything that it shows has changed."""
+        panel = by_name[values[active]]
+        given = (values[each] for each in panel.inputs)
+        own = [id(each) if isinstance(each, Image.Image) else each for each in given]
+        at = values[step] if panel.follows_step else None
+        now = repr((values[key], panel.name, at, own))
+        try:
+            scene = scene_of(Hooks(lab, key, step), values)
+        except LabError as error:
+            yield {panel.outputs[0]: said(str(error)), shown: ""}
+            return
+        words: Updates = {line: step_words(scene.recording, scene.step)}
+        if now == values[shown]:
+            yield words
+            return
+        if panel.slow:
+            yield {**words, panel.outputs[0]: said(texts.WORKING)}
+        yield {**words, shown: now, **drawn(panel, scene)}
+
+    def chosen(event: gr.SelectData) -> str:
+        return by_title[str(event.value)]
+
+    gr.on(
+        made.go.click,
+        start,
+        inputs={key, *asking.parts()},
+        outputs=made.outputs,
+        concurrency_limit=None,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    tabs.select(
+        chosen,
+        None,
+        active,
+        concurrency_limit=None,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    # Every component that can be an input has this event; the base class does not say so.
+    changes = [each.change for each in inputs]  # pyright: ignore[reportAttributeAccessIssue]
+    gr.on(
+        [key.change, active.change, step.change, *changes],
+        redraw,
+        inputs={key, step, active, shown, *inputs},
+        outputs=[line, shown, *outputs],
+        concurrency_limit=None,
+        trigger_mode="always_last",
+        show_progress="hidden",
+        api_visibility="private",
+    )

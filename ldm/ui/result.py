@@ -1,0 +1,179 @@
+"""Finished pictures: each with its seed, its file, its recipe, and what can be done with it.
+
+Owns their markup and the files behind the links. What the buttons do is the page's script's
+(`assets/page/results.js`), which finds a picture's recipe on its figure.
+"""
+
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+
+import gradio as gr
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
+
+from ldm.events import Picture
+from ldm.imaging import fit, read_png_text
+from ldm.recipe import Recipe
+from ldm.ui import texts
+from ldm.ui.parameters import write_parameters
+from ldm.ui.stage import alt_text, data_url, frame, stage, tinted
+from ldm.ui.texts import attributes, say
+
+NOT_SHOWN_IN_RECIPE = {"recipe", "prompt", "task", "num_images"}
+USED_BY = {
+    "image_to_image": {"strength", "init_image"},
+    "inpaint": {"strength", "mask_feather", "init_image", "mask"},
+    "upscale": {"noise_level", "init_image"},
+}
+BEFORE_QUALITY = 88
+# Where a finished picture can go: the tab's id and the key of its title.
+DESTINATIONS = (
+    ("image_to_image", "sketch_tab"),
+    ("inpaint", "inpaint_tab"),
+    ("upscale", "upscale_tab"),
+)
+
+
+def file_name(recipe: Recipe) -> str:
+    """A name for the download: the caption's first words and the seed."""
+    words = re.findall(r"[a-z0-9]+", recipe.prompt.lower())[:8]
+    return "-".join([*(words or ["picture"]), f"seed{recipe.seed}"])[:80] + ".png"
+
+
+def shown_fields(recipe: Recipe) -> dict[str, object]:
+    """What decided the picture: the value of each field that its task uses."""
+    unused = set().union(*USED_BY.values()) - USED_BY.get(recipe.task, set())
+    return {
+        name: value
+        for name, value in json.loads(recipe.to_json()).items()
+        if value not in ("", []) and name not in NOT_SHOWN_IN_RECIPE | unused
+    }
+
+
+def _rows(recipe: Recipe) -> str:
+    return "".join(
+        f"<div><dt>{texts.field_name(name)}</dt><dd>{html.escape(str(value))}</dd></div>"
+        for name, value in shown_fields(recipe).items()
+    )
+
+
+def _button(action: str, key: str, more: str = "") -> str:
+    return f'<button type="button" data-do="{action}"{more}>{say(key)}</button>'
+
+
+def _recipe_panel(recipe: Recipe) -> str:
+    copies = "".join(
+        _button(f"copy-{what}", f"copy_{what}") for what in ("link", "recipe", "parameters")
+    )
+    return (
+        f'<details class="ldm-recipe"><summary>{say("recipe")}</summary>'
+        f"<blockquote>{html.escape(recipe.prompt)}</blockquote>"
+        f'<div class="ldm-actions">{copies}</div>'
+        f"<dl>{_rows(recipe)}</dl><p>{say('recipe_note')}</p>"
+        f"<pre>{html.escape(recipe.to_json())}</pre></details>"
+    )
+
+
+def _truth(picture: Picture) -> str:
+    """The mask as it was used and what changed outside it, where there was a mask."""
+    if picture.mask is None or picture.changed_outside is None:
+        return ""
+    shown = data_url(tinted(picture.image, picture.mask))
+    count = picture.changed_outside
+    return (
+        f'<div class="ldm-truth"><img src="{shown}"{attributes({"alt": "mask_used"})}>'
+        f"<p>{say('mask_used')}"
+        f'<strong data-changed="{count}">{say("changed_outside", pixels=count)}</strong></p></div>'
+    )
+
+
+def picture_file(picture: Picture, url: str) -> str:
+    """The link to the file; its name says what it shows."""
+    name = file_name(picture.recipe)
+    head = f'<a class="ldm-download" href="{html.escape(url)}" download="{name}">'
+    return f"{head}{say('download')}</a>"
+
+
+def picture_data(picture: Picture) -> str:
+    """The attributes by which the page's script knows a picture's recipe."""
+    made_with = read_png_text(picture.png).get("made_with", "{}")
+    about = {
+        "recipe": picture.recipe.to_json(),
+        "made": made_with,
+        "parameters": write_parameters(picture.recipe, known_of(made_with)),
+    }
+    return "".join(f' data-{name}="{html.escape(text)}"' for name, text in about.items())
+
+
+def keep_file(picture: Picture, component: gr.HTML) -> str:
+    """The PNG, byte for byte, where Gradio serves it; its address.
+
+    Gradio deletes it once it is old (`delete_cache`); the page fetches the bytes at once.
+    """
+    path = save_bytes_to_cache(picture.png, file_name(picture.recipe), component.GRADIO_CACHE)
+    component.temp_files.add(path)
+    return f"gradio_api/file={path}"
+
+
+def _caption(picture: Picture, url: str, alone: bool, compared: bool) -> str:
+    recipe = picture.recipe
+    size = f"<span>{picture.image.width} × {picture.image.height}</span>" if alone else ""
+    send = "".join(_button("send", key, f' data-to="{tab}"') for tab, key in DESTINATIONS)
+    explain = _button("explain", "explain") if recipe.task == "text_to_image" else ""
+    compare = _button("compare", "compare", ' aria-pressed="false"') if compared else ""
+    bare = _button("bare", "download_bare", attributes({"title": "download_bare_info"}))
+    return (
+        f'<figcaption><p><span class="ldm-seed">{say("seed_shown")} <b>{recipe.seed}</b></span>'
+        f"{size}{_button('seed', 'reuse_seed')}{picture_file(picture, url)}</p>"
+        f'<p class="ldm-actions">{bare}{compare}{explain}</p>'
+        f'<p class="ldm-actions">{say("send_to")} {send}</p></figcaption>'
+    )
+
+
+def _compare(before: Image.Image) -> str:
+    """The picture as it was, laid over the result up to where the slider stands."""
+    return (
+        f'<img class="ldm-before" src="{data_url(before, BEFORE_QUALITY)}"'
+        f'{attributes({"alt": "before"})} draggable="false">'
+        f'<input type="range" min="0" max="100" value="50"'
+        f"{attributes({'aria-label': 'compare_slider'})}>"
+    )
+
+
+def _figure(picture: Picture, url: str, alone: bool, before: Image.Image | None) -> str:
+    alt = alt_text(picture.recipe.prompt, picture.recipe.seed)
+    inside = "" if before is None else _compare(fit(before, *picture.image.size))
+    caption = _caption(picture, url, alone, before is not None)
+    shown = frame(url, alt, inside)
+    return f"<figure{picture_data(picture)}>{shown}{caption}{_truth(picture)}</figure>"
+
+
+def known_of(made_with: str) -> Mapping[str, str]:
+    """What `made_with` of a PNG says, as far as it is text; nothing where it is no JSON object."""
+    try:
+        values = json.loads(made_with)
+    except ValueError:
+        return {}
+    if not isinstance(values, dict):
+        return {}
+    return {str(name): value for name, value in values.items() if isinstance(value, str)}
+
+
+def finished_stage(
+    pictures: Sequence[Picture],
+    component: gr.HTML,
+    before: Image.Image | None = None,
+    seconds: float | None = None,
+) -> str:
+    """The finished pictures, their files kept for `component`.
+
+    before: what they are compared with. seconds: what drawing them took.
+    """
+    alone = len(pictures) == 1
+    items = [_figure(one, keep_file(one, component), alone, before) for one in pictures]
+    first = pictures[0]
+    return stage(
+        "done", items, *first.image.size, below=_recipe_panel(first.recipe), seconds=seconds
+    )

@@ -1,0 +1,122 @@
+"""Pictures of every tab, wide and at phone width, light and dark, with results of this engine.
+
+`make shots` runs it; no test does. The pictures go to the folder given, or to assets/shots.
+"""
+
+import shutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
+
+from ldm.ui.how_it_works.panel_texts import PANELS
+from tests.e2e.conftest import ARGUMENTS, PHONE, WIDE
+from tests.e2e.serving import served
+from tests.e2e.tab import RUN_MS, Tab
+from tests.e2e.test_how_it_works import SHOWN
+
+ROOT = Path(__file__).resolve().parents[2]
+SEED = 7
+DRAWN_MS = 1500
+WIDTHS: tuple[ViewportSize, ...] = (WIDE, PHONE)
+
+
+def _seeded(tab: Tab) -> None:
+    tab.unfold()
+    tab.part("randomise").locator("input").uncheck()
+    tab.set("seed", SEED)
+    tab.page.locator(".ldm-settings:visible > button").click()
+
+
+def draw_text(page: Page) -> None:
+    tab = Tab(page, "text_to_image").open()
+    _seeded(tab)
+    tab.draw()
+
+
+def draw_from_example(name: str) -> Callable[[Page], None]:
+    def draw(page: Page) -> None:
+        tab = Tab(page, name).open()
+        page.locator(".ldm-chip:visible").first.click()
+        expect(tab.part("easel").locator(".ldm-easel")).to_have_attribute("data-picture", "true")
+        _seeded(tab)
+        tab.draw()
+
+    return draw
+
+
+def draw_grid(page: Page) -> None:
+    page.get_by_role("tab", name="Grid").click()
+    tab = Tab(page, "grid")
+    _seeded(tab)
+    tab.generate.click()
+    expect(tab.stage("done")).to_be_visible(timeout=RUN_MS)
+
+
+def open_history(page: Page) -> None:
+    page.get_by_role("tab", name="History").click()
+    expect(page.locator(".ldm-kept li").first).to_be_visible()
+
+
+def explain(panel: str, seen: str) -> Callable[[Page], None]:
+    """One panel of How it works; the first one draws the run that all speak of."""
+
+    def show(page: Page) -> None:
+        page.get_by_role("tab", name="How it works").click()
+        if page.locator("#how_it_works-result img").count() == 0:
+            page.locator("#how_it_works-generate").click()
+            expect(page.locator("#how-noise-three img").first).to_be_visible(timeout=RUN_MS)
+        page.get_by_role("tab", name=PANELS[panel].title, exact=True).click()
+        expect(page.locator(seen).first).to_be_visible(timeout=RUN_MS)
+        page.wait_for_timeout(DRAWN_MS)  # charts draw themselves after the pictures
+
+    return show
+
+
+TABS: dict[str, Callable[[Page], None]] = {
+    "text": draw_text,
+    "sketch": draw_from_example("image_to_image"),
+    "inpainting": draw_from_example("inpaint"),
+    "grid": draw_grid,
+    "history": open_history,
+    **{f"how-{name}": explain(name, seen) for name, (seen, _) in SHOWN.items()},
+}
+
+
+def shoot(page: Page, url: str, folder: Path) -> None:
+    """One result a tab, seen at every width and in both colour schemes."""
+    page.goto(url)
+    page.locator("#text_to_image-generate").wait_for()
+    for name, draw in TABS.items():
+        page.emulate_media(color_scheme="light")
+        page.set_viewport_size(WIDE)
+        draw(page)
+        page.evaluate("document.activeElement.blur()")
+        for scheme in ("light", "dark"):
+            # Gradio reads the scheme once; the class is what it would set.
+            page.evaluate("dark => document.body.classList.toggle('dark', dark)", scheme == "dark")
+            for size in WIDTHS:
+                page.set_viewport_size(size)
+                path = folder / f"{name}-{size['width']}-{scheme}.png"
+                page.screenshot(path=path, full_page=True, animations="disabled")
+        page.evaluate("document.body.classList.remove('dark')")
+
+
+def main(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    own = shutil.which("chromium") or shutil.which("chromium-browser")
+    expect.set_options(timeout=RUN_MS)
+    with (
+        TemporaryDirectory() as files,
+        served(ROOT, Path(files)) as url,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=own, args=ARGUMENTS)
+        shoot(browser.new_page(viewport=WIDE), url, folder)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "assets" / "shots")
