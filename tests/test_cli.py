@@ -223,6 +223,13 @@ def test_the_samplers_that_help_names_exist(draw):
         draw("a lake", *SMALL, "--sampler", sampler, "--schedule", "karras", "--quiet")
 
 
+def test_little_memory_makes_the_same_picture(folder, draw):
+    draw("a lake", *SMALL, "-o", "a.png")
+    draw("a lake", *SMALL, "--low-memory", "-o", "b.png")
+    first, other = (np.asarray(Image.open(folder / f"{name}.png"), int) for name in "ab")
+    assert abs(first - other).max() <= 1
+
+
 def test_the_models_at_hand_are_listed(draw):
     out, _ = draw("--list-models")
     lines = out.splitlines()

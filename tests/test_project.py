@@ -75,7 +75,7 @@ def imported_modules(path: Path) -> set[str]:
 def third_party(paths: list[Path]) -> set[str]:
     """Distributions that sources import."""
     tops = {module.split(".")[0] for path in paths for module in imported_modules(path)}
-    tops -= {"app", "ldm", "tests", *sys.stdlib_module_names}
+    tops -= {"app", "benchmarks", "ldm", "tests", *sys.stdlib_module_names}
     return {DISTRIBUTIONS.get(top, top) for top in tops}
 
 
@@ -139,7 +139,7 @@ def test_every_requirement_is_pinned_to_the_installed_version() -> None:
     [
         ("requirements.txt", [name for name in parts_of_the_app() if name != "train"]),
         ("requirements-train.txt", ["train"]),
-        ("requirements-dev.txt", ["tests", ".huggingface"]),
+        ("requirements-dev.txt", ["tests", "benchmarks", ".huggingface"]),
     ],
 )
 def test_what_the_sources_import_is_required_where_they_run(

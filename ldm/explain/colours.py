@@ -1,7 +1,8 @@
 """Numbers as colours: signed, from nothing to much, and feature maps by their main directions.
 
 Owns the palettes, so that a colour means the same everywhere: blue is below zero and orange above;
-amber is attention; plum is error. Works on arrays; files and pages are others' affair.
+amber is attention, red what words change, plum error. Works on arrays; files and pages are others'
+affair.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from torch import Tensor
 
 SIGNED = ("#12346b", "#3f7fc4", "#b9d3ea", "#f4f2ee", "#f6c58f", "#e07b28", "#7d2f0a")
 AMOUNT = ("#14110f", "#4a2410", "#9c4a0c", "#e08a1a", "#ffd166", "#fff6d8")
+CHANGE = ("#160d12", "#4f1530", "#9c2350", "#d6406f", "#f29bb5", "#fff0f5")
 ERROR = ("#141116", "#3d1d4f", "#7d3391", "#c264c9", "#f3b7ee", "#fff3fd")
 
 
@@ -24,8 +26,7 @@ def palette(stops: Sequence[str], count: int = 256) -> np.ndarray:
     return np.stack(channels, axis=1).round().astype(np.uint8)
 
 
-_TABLES = {name: palette(stops) for name, stops in (("s", SIGNED), ("a", AMOUNT), ("e", ERROR))}
-
+_TABLES = {stops: palette(stops) for stops in (SIGNED, AMOUNT, CHANGE, ERROR)}
 _GREY = palette(("#000000", "#ffffff"))
 
 
@@ -37,22 +38,22 @@ def _painted(shares: Tensor, table: np.ndarray) -> Image.Image:
 
 def signed(values: Tensor, limit: float) -> Image.Image:
     """(rows, columns) of -limit..limit: blue below zero, orange above, what is beyond is cut."""
-    return _painted(values / (2 * limit) + 0.5, _TABLES["s"])
+    return _painted(values / (2 * limit) + 0.5, _TABLES[SIGNED])
 
 
-def amount(values: Tensor, limit: float) -> Image.Image:
-    """(rows, columns) of 0..limit: dark to light amber."""
-    return _painted(values / limit if limit > 0 else torch.zeros_like(values), _TABLES["a"])
+def change(values: Tensor, limit: float) -> Image.Image:
+    """(rows, columns) of 0..limit: dark to light red."""
+    return _painted(values / limit if limit > 0 else torch.zeros_like(values), _TABLES[CHANGE])
 
 
 def error(values: Tensor, limit: float) -> Image.Image:
     """(rows, columns) of 0..limit: dark to light plum."""
-    return _painted(values / limit if limit > 0 else torch.zeros_like(values), _TABLES["e"])
+    return _painted(values / limit if limit > 0 else torch.zeros_like(values), _TABLES[ERROR])
 
 
 def overlaid(picture: Image.Image, shares: Tensor) -> Image.Image:
     """The picture in dim grey with (rows, columns) of 0..1 as amber light upon it."""
-    light = _painted(shares, _TABLES["a"]).resize(picture.size, Image.Resampling.BICUBIC)
+    light = _painted(shares, _TABLES[AMOUNT]).resize(picture.size, Image.Resampling.BICUBIC)
     strength = _painted(shares, _GREY).convert("L").resize(picture.size, Image.Resampling.BICUBIC)
     grey = picture.convert("L").point(lambda value: 16 + value * 0.55).convert("RGB")
     return Image.composite(Image.blend(grey, light, 0.8), grey, strength)

@@ -19,16 +19,14 @@ class Block:
     """One part of the network.
 
     name: as in the checkpoint's keys; side: "in", "down", "middle", "up"; channels: that it puts
-    out; scale: the latents' side divided by that of its resnets' maps (1, 2, 4 ...), out_scale: by
-    that of its output; resnets, cross: how many residual blocks and cross-attention layers it has;
-    parameters: its numbers.
+    out; scale: the latents' side divided by that of its resnets' maps (1, 2, 4 ...); resnets,
+    cross: how many residual blocks and cross-attention layers it has; parameters: its numbers.
     """
 
     name: str
     side: str
     channels: int
     scale: int
-    out_scale: int
     resnets: int
     cross: int
     parameters: int
@@ -102,7 +100,6 @@ def plan_of(unet: UNet2DConditionModel) -> Plan:
                 side=side,
                 channels=width,
                 scale=inner,
-                out_scale=scale,
                 resnets=len(resnets),
                 cross=sum(each.startswith(f"{name}.") for each in cross),
                 parameters=_count(module),

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -18,8 +17,6 @@ from ldm.checkpoints.load import Checkpoint
 from ldm.explain.measures import in_a_plane, psnr
 from ldm.models.unet import UNet2DConditionModel
 from ldm.pipeline import decode, encode_picture
-
-SLERP_PARALLEL = 0.9995  # cosines above this: the sphere is flat there
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,24 +49,6 @@ def round_trip(checkpoint: Checkpoint, image: Image.Image) -> RoundTrip:
         psnr=psnr(decoded, original),
         ratio=original.numel() / latents.numel(),
     )
-
-
-def spherical(a: Tensor, b: Tensor, share: float) -> Tensor:
-    """From a (share 0) to b (share 1) along the great circle between them, lengths in proportion.
-
-    Shoemake 1985 (slerp), on the flattened tensors. Between nearly parallel ones it is the straight
-    line, which is the same there.
-    """
-    length_a, length_b = a.norm(), b.norm()
-    length = length_a + share * (length_b - length_a)
-    if length_a == 0 or length_b == 0:
-        return a + share * (b - a)
-    cosine = (a * b).sum() / (length_a * length_b)
-    if cosine.abs() > SLERP_PARALLEL:
-        return a + share * (b - a)
-    angle = cosine.acos()
-    unit = ((1 - share) * angle).sin() * a / length_a + (share * angle).sin() * b / length_b
-    return length * unit / angle.sin()
 
 
 def between_four(corners: Sequence[Tensor], across: float, down: float) -> Tensor:
@@ -162,8 +141,3 @@ def noised(latents: Tensor, sigma: float, seed: int) -> Tensor:
 def shown_noised(latents: Tensor, sigma: float, seed: int) -> Tensor:
     """The same, scaled to the size that latents have: x / sqrt(sigma^2 + 1)."""
     return noised(latents, sigma, seed) / (sigma**2 + 1) ** 0.5
-
-
-def upscaled(values: Tensor, size: tuple[int, int]) -> Tensor:
-    """(rows, columns) to size (H, W) by the nearest cell."""
-    return F.interpolate(values[None, None], size=size, mode="nearest")[0, 0]

@@ -19,8 +19,8 @@ def test_signed_runs_from_blue_through_pale_to_orange() -> None:
 
 
 def test_nothing_at_all_is_dark_and_no_division_by_zero() -> None:
-    image = colours.amount(torch.zeros(2, 2), 0.0)
-    assert hexadecimal(image.getpixel((0, 0))) == colours.AMOUNT[0]
+    image = colours.change(torch.zeros(2, 2), 0.0)
+    assert hexadecimal(image.getpixel((0, 0))) == colours.CHANGE[0]
 
 
 def test_light_falls_where_the_shares_are() -> None:

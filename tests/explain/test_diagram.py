@@ -16,14 +16,14 @@ def test_blocks_and_parameters(
     assert plan.parameters == sum(p.numel() for p in reference.parameters())
     cross = [p.numel() for name, p in reference.named_parameters() if ".attn2." in name]
     assert plan.text_parameters == sum(cross)
-    told = [(b.name, b.side, b.channels, b.scale, b.out_scale, b.cross) for b in plan.blocks]
+    told = [(b.name, b.side, b.channels, b.scale, b.cross) for b in plan.blocks]
     assert told == [
-        ("conv_in", "in", 16, 1, 1, 0),
-        ("down_blocks.0", "down", 16, 1, 2, 1),
-        ("down_blocks.1", "down", 32, 2, 2, 0),
-        ("mid_block", "middle", 32, 2, 2, 1),
-        ("up_blocks.0", "up", 32, 2, 1, 0),
-        ("up_blocks.1", "up", 16, 1, 1, 2),
+        ("conv_in", "in", 16, 1, 0),
+        ("down_blocks.0", "down", 16, 1, 1),
+        ("down_blocks.1", "down", 32, 2, 0),
+        ("mid_block", "middle", 32, 2, 1),
+        ("up_blocks.0", "up", 32, 2, 0),
+        ("up_blocks.1", "up", 16, 1, 2),
     ]
     for block in plan.blocks:
         module = reference.get_submodule(block.name)

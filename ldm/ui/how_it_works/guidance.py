@@ -35,7 +35,7 @@ def equation(scene: Scene) -> str:
     parts = (frame.of_negative, frame.of_prompt, frame.x0)
     without, with_words, guided = (lab.pictures_of(run, part[None])[0] for part in parts)
     size = frame.guided_by.square().mean(0).sqrt()
-    light = colours.amount(size, max(float(size.max()), 1e-9)).resize(guided.size)
+    light = colours.change(size, max(float(size.max()), 1e-9)).resize(guided.size)
     negative = run.recipe.negative_prompt
     title = f"without: “{negative}”" if negative else texts.WITHOUT
     note = texts.difference_of(number(root_mean_square(frame.guided_by)))

@@ -3,14 +3,14 @@
 import gradio as gr
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
 from ldm import imaging
 from ldm.explain import colours
 from ldm.explain.diagram import Plan
 from ldm.explain.edits import Edit, WordsOff
 from ldm.explain.questions import look_inside
-from ldm.explain.recording import Recorder
+from ldm.explain.recording import Recorder, Recording
 from ldm.ui.form import Updates
 from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.lab import LabError
@@ -21,11 +21,12 @@ from ldm.ui.how_it_works.panel import (
     area,
     conclude,
     connect_button,
+    connect_place,
     introduce,
     pressed,
 )
 from ldm.ui.how_it_works.plan_drawing import drawing, title_of
-from ldm.ui.how_it_works.visuals import Shown, facts, heading, number, pictures, sum_of
+from ldm.ui.how_it_works.visuals import Shown, facts, heading, number, pictures, source, sum_of
 
 NAME = "network"
 FIRST = "mid_block"
@@ -86,6 +87,33 @@ def real_kernel(scene: Scene) -> str:
     )
 
 
+def picture_to_press(run: Recording) -> str:
+    """The picture, every place of which is a choice."""
+    return (
+        heading(texts.PLACES, texts.PLACES_NOTE)
+        + f'<div class="how-place"><img src="{source(run.picture)}" alt="" draggable="false">'
+        f'<button type="button" data-choice="place" aria-label="{texts.PLACES}"></button></div>'
+    )
+
+
+def looked_from(scene: Scene, across: float, down: float) -> str:
+    """Where one place of the picture looks, in the self-attention of each resolution."""
+    run, lab = scene.recording, scene.lab
+    with lab.asking():
+        inside = look_inside(lab.checkpoint(run), run, scene.frame, (across, down))
+    by_size: dict[tuple[int, int], list[Tensor]] = {}
+    for map_ in inside.cells.values():
+        by_size.setdefault((map_.shape[0], map_.shape[1]), []).append(map_)
+    items = []
+    for (rows, columns), maps in sorted(by_size.items(), reverse=True):
+        mean = torch.stack(maps).mean(0)
+        low, high = float(mean.min()), float(mean.max())
+        lit = colours.overlaid(run.picture, (mean - low) / max(high - low, 1e-9))
+        note = texts.from_to(number(100 * low, 2), number(100 * high, 2))
+        items.append(Shown(lit, texts.LOOKED, f"{columns} × {rows}", note, "words"))
+    return pictures(items, least=190)
+
+
 def build_network(hooks: Hooks) -> Panel:
     introduce(NAME)
     block = gr.State(FIRST)
@@ -95,6 +123,8 @@ def build_network(hooks: Hooks) -> Panel:
         off = gr.Dropdown([], label=texts.SWITCH_OFF, elem_id="how-switch-off", filterable=False)
         again = gr.Button(texts.DRAW_AGAIN, elem_id="how-switch-off-again")
     broken = area("network-broken")
+    with gr.Row(elem_classes="how-split"):
+        place, looked = area("network-place"), area("network-looked")
     kernel = area("network-kernel")
     conclude(NAME)
 
@@ -140,6 +170,8 @@ def build_network(hooks: Hooks) -> Panel:
                     (texts.NUMBERS_WORDS, texts.millions(plan.text_parameters)),
                 )
             ),
+            place: picture_to_press(run),
+            looked: looked_from(scene, 0.5, 0.5),
             kernel: kernel_shown,
         }
 
@@ -161,6 +193,7 @@ def build_network(hooks: Hooks) -> Panel:
         )
         return pictures(items, least=220)
 
+    connect_place(place, looked, hooks, looked_from)
     connect_button(again, broken, hooks, (off,), without)
     plan_area.select(
         pressed,
@@ -174,7 +207,7 @@ def build_network(hooks: Hooks) -> Panel:
         NAME,
         draw,
         (block,),
-        (features, plan_area, kernel),
+        (features, plan_area, place, looked, kernel),
         results=(broken,),
         fresh=fresh,
         controls=(off,),

@@ -79,6 +79,12 @@ NUMBERS_WORDS = "in its cross-attention"
 SWITCH_OFF = "Switch off, and draw again with the same noise"
 ALL_WORDS_OFF = "All words, everywhere"
 NOTHING_SWITCHED = "Choose what to switch off first."
+PLACES = "Where one place of the picture looks"
+PLACES_NOTE = (
+    "Self-attention lets every place ask every other. Press a place: light marks those it "
+    "listens to, at each size of map."
+)
+LOOKED = "where the pressed place looks, as light on the picture"
 CONVOLUTION = "What a convolution does, on your picture's own pixels"
 PATCH, KERNEL, PRODUCTS, EVERYWHERE = "a patch", "the kernel", "the products", "at every place"
 
@@ -151,7 +157,6 @@ OPENED = "your own picture"
 
 # Panel 7
 WITHOUT, WITH, GUIDED = "without words", "with words", "guided"
-WITH_NOTE = "the caption alone, unguided"
 WITHOUT_ALT = "the clean picture that the model expects without the caption"
 WITH_ALT = "the clean picture that the model expects with the caption"
 GUIDED_ALT = "the sum: the guided clean picture"
