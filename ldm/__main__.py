@@ -46,7 +46,7 @@ def choose_model(request: Request) -> "Place":
 
     from ldm.checkpoints.hub import Transfer
     from ldm.checkpoints.locate import Wish, locate
-    from ldm.library import find_models
+    from ldm.collection import find_models
 
     with tqdm(unit="B", unit_scale=True, file=sys.stderr, disable=request.quiet, delay=1e-3) as bar:
 
@@ -195,8 +195,8 @@ def list_models() -> None:
     """The models at hand, and public ones that a name is enough to fetch."""
     from ldm.checkpoints.hub_errors import readable
     from ldm.checkpoints.registry import MODELS
+    from ldm.collection import find_models
     from ldm.engine import Engine
-    from ldm.library import find_models
 
     with Engine(find_models()) as engine:
         for name in engine.names():

@@ -20,8 +20,8 @@ from PIL import Image
 
 from ldm.checkpoints.extras import Extras
 from ldm.checkpoints.memory import Thrift
+from ldm.collection import Collection
 from ldm.events import Event, Queued, Result
-from ldm.library import Library
 from ldm.pipeline import PREVIEW_EVERY, Request, Row, Watcher, advance, check, check_pictures
 from ldm.recipe import Recipe
 
@@ -67,11 +67,11 @@ def _needs_merging(tickets: Sequence[Ticket]) -> bool:
     return request is not None and request.checkpoint.loras.used != request.recipe.loras
 
 
-class Engine(Library):
-    """A library of models that draws recipes on them, many at once.
+class Engine(Collection):
+    """A collection of models that draws recipes on them, many at once.
 
     preview_every: steps from one preview to the next; 0 for none. max_rows: pictures drawn
-    together; max_waiting: requests that may wait beside them. The rest: see `Library`.
+    together; max_waiting: requests that may wait beside them. The rest: see `Collection`.
     Thread safe. `close` ends it; so does leaving a `with` block.
     """
 

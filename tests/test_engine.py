@@ -14,9 +14,9 @@ from PIL import Image
 
 from ldm import engine as engine_module
 from ldm.checkpoints.load import CheckpointError
+from ldm.collection import find_models
 from ldm.engine import Engine, EngineBusy, EngineClosed
 from ldm.events import Event, Preview, Progress, Queued, Result
-from ldm.library import find_models
 from ldm.pipeline import Row, advance
 from ldm.recipe import Recipe, RecipeError
 

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 LAYERS = (
     ("models", "diffusion", "imaging", "recipe"),
     ("checkpoints", "conditioning", "explain", "events", "preview", "pipeline"),
-    ("library", "engine", "train"),
+    ("collection", "engine", "train"),
     ("ui",),
     ("command_line", "__main__", "app"),
 )

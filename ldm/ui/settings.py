@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ldm.library import find_models
+from ldm.collection import find_models
 
 PROJECT = Path(__file__).resolve().parents[2]
 LOCAL_HOST = "127.0.0.1"

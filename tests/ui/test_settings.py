@@ -14,7 +14,7 @@ def shipped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "model_index.json").write_text("{}")
-    monkeypatch.setattr("ldm.library.MODELS", tmp_path)
+    monkeypatch.setattr("ldm.collection.MODELS", tmp_path)
     return tmp_path
 
 
@@ -89,5 +89,5 @@ def test_accounts_are_read_and_never_shown() -> None:
 def test_no_model_at_all_is_no_settings_error(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("ldm.library.MODELS", tmp_path / "absent")
+    monkeypatch.setattr("ldm.collection.MODELS", tmp_path / "absent")
     assert read_settings({}).models == {}  # the engine says what is missing

@@ -35,7 +35,7 @@ def find_models(extra: Sequence[Path] = ()) -> dict[str, Path]:
     return {folder.name: folder for folder in folders}
 
 
-class Library:
+class Collection:
     """Models by name, each loaded when it is first asked for.
 
     models: name -> folder or file; the first is the default. device, dtype: chosen by what the
