@@ -20,6 +20,21 @@ TITLES = {
 RUN_MS = 120_000  # a run takes a second or two; a machine busy with other work, far longer
 
 
+def type_number(entry: Locator, value: int | float) -> None:
+    """Type into a number's field until it stays.
+
+    A field that has just been unfolded takes its value from the page a moment later, and what was
+    typed before that is gone. No visitor is so quick.
+    """
+    for _ in range(10):
+        entry.fill(str(value))
+        entry.blur()
+        entry.page.wait_for_timeout(200)
+        if entry.input_value() == str(value):
+            return
+    raise AssertionError(f"the field does not keep {value}")
+
+
 @dataclass(frozen=True)
 class Tab:
     page: Page
@@ -65,8 +80,7 @@ class Tab:
         entry = self.part(field).locator("input[type=number]")
         if not entry.is_visible():
             self.unfold()
-        entry.fill(str(value))
-        entry.blur()
+        type_number(entry, value)
 
     def unfold(self) -> None:
         """Open the folded settings; what they hold is only then on the page."""

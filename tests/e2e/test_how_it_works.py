@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ldm.ui.how_it_works.panel_texts import PANELS
 from tests.e2e.conftest import OpenPage
-from tests.e2e.tab import RUN_MS, Tab
+from tests.e2e.tab import RUN_MS, Tab, type_number
 
 pytestmark = pytest.mark.e2e
 
@@ -36,8 +36,7 @@ def explain(page: Page, caption: str) -> None:
     steps = page.locator("#how_it_works-steps input[type=number]")
     if not steps.is_visible():
         page.locator(".ldm-settings:visible > button").click()
-    steps.fill("6")
-    steps.blur()
+    type_number(steps, 6)
     page.locator("#how_it_works-generate").click()
     status = page.locator("#how_it_works-status .ldm-status > p").first
     expect(status).to_have_text(re.compile("6 steps recorded"), timeout=RUN_MS)

@@ -47,6 +47,8 @@ def test_one_visitors_two_tabs_stop_apart(open_page: OpenPage) -> None:
     page = open_page()
     text = Tab(page, "text_to_image").open()
     text.set("num_inference_steps", 150)
+    text.part("num_images").locator("input").click()
+    page.get_by_role("option", name="8").click()  # it must outlast the other tab's run
     text.start()
     expect(text.status).to_have_text(re.compile("^Step "), timeout=RUN_MS)
     sketch = Tab(page, "image_to_image").open()
