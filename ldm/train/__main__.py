@@ -5,6 +5,7 @@ tokenizer  the byte-pair vocabulary, from the captions
 autoencoder, diffusion, decoder
            training; the last sharpens the decoder while the latents stay as they are
 export     the averaged weights as a model folder
+plot       what each stage logged so far, as log.png beside its log.csv
 
 Everything but the export goes to --folder (git-ignored), where each stage continues what it finds.
 Training stages run under `accelerate launch` on one or many processes; without it, on one.
@@ -28,10 +29,11 @@ from ldm.models.unet import UNet2DConditionModel
 from ldm.train import autoencoder, data, diffusion
 from ldm.train.data import HELD_OUT_SEEDS, Drawings, Source
 from ldm.train.export import export, save_vocabulary
+from ldm.train.plot import plot_log
 from ldm.train.scenes import FOLDER, KINDS, is_held_out
 from ldm.train.tokenizer import train_tokenizer
 
-STAGES = ("draw", "tokenizer", "autoencoder", "diffusion", "decoder", "export")
+STAGES = ("draw", "tokenizer", "autoencoder", "diffusion", "decoder", "export", "plot")
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -228,6 +230,10 @@ class Run:
             "licence": "Apache-2.0",
         }
         export(self.options.out, self.vae(), unet, text_encoder, tokenizer, side, defaults)
+
+    def plot(self) -> None:
+        for log in sorted(self.folder.glob("*/log.csv")):
+            plot_log(log, log.with_suffix(".png"))
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from ldm.checkpoints.load import load
@@ -45,6 +46,12 @@ def test_training_continued(made: Path) -> None:
     log = (made / "state" / "diffusion" / "log.csv").read_text().splitlines()
     steps = [int(line.split(",")[0]) for line in log[1:]]
     assert steps == [4, 8]
+
+
+def test_the_log_is_plotted(made: Path) -> None:
+    with Image.open(made / "state" / "diffusion" / "log.png") as plot:
+        drawn = np.asarray(plot.convert("L"))
+    assert (drawn < 128).any(), "a plot has lines"
 
 
 def test_tokenizer_files_agree(made: Path) -> None:
