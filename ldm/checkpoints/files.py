@@ -32,8 +32,11 @@ class CheckpointError(ValueError):
     """A model folder that cannot be used: which file, what came, what is allowed."""
 
     def __init__(self, path: Path | str, got: str, allowed: str) -> None:
-        super().__init__(f"{path}: got {got}, allowed: {allowed}")
+        super().__init__(path, got, allowed)  # all three, so that the error survives pickling
         self.path, self.got, self.allowed = path, got, allowed
+
+    def __str__(self) -> str:
+        return f"{self.path}: got {self.got}, allowed: {self.allowed}"
 
 
 def read_json(path: Path) -> dict[str, object]:

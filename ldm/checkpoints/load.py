@@ -8,7 +8,7 @@ configuration and header is checked before any weight is read. Layouts of files 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +21,7 @@ from transformers import (
     CLIPTokenizer,
 )
 
+from ldm.checkpoints.checkpoint import Checkpoint, NoisyInput
 from ldm.checkpoints.defaults import Defaults, defaults_of, read_defaults_file
 from ldm.checkpoints.extras import NOTHING, Extras
 from ldm.checkpoints.family import Family, detect, with_named_scheduler
@@ -31,19 +32,21 @@ from ldm.checkpoints.lora_merge import Loras
 from ldm.checkpoints.lora_targets import COMPONENTS as LORA_COMPONENTS
 from ldm.checkpoints.memory import Thrift, apply_thrift, thrift_for
 from ldm.checkpoints.preview_vae import find_preview_vae, load_preview_vae
-from ldm.checkpoints.reading import Digest, fill
+from ldm.checkpoints.reading import allocate, digest_of, read_all
 from ldm.checkpoints.single_file import open_single_file
 from ldm.checkpoints.source import Source
 from ldm.checkpoints.textual_inversion import add_embeddings, read_embeddings
 from ldm.checkpoints.vae_file import with_vae
 from ldm.checkpoints.weights import check
 from ldm.diffusion.schedule import NoiseSchedule
+from ldm.models.allocation import keep_freed_memory
 from ldm.models.autoencoder_tiny import AutoencoderTiny, AutoencoderTinyConfig
 from ldm.models.bert_encoder import BertEncoder
 from ldm.models.config import AutoencoderKLConfig, ConfigError, UNetConfig
 from ldm.models.k_unet import KUNet2DConditionModel, KUNetConfig, is_k_unet
 from ldm.models.kinds import Autoencoder, UNet
 from ldm.models.ldm_bert import LDMBertConfig, LDMBertModel
+from ldm.models.packed import pack
 from ldm.models.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
 from ldm.models.text_encoder import CaptionEncoder, TextEncoder
 from ldm.models.text_encoder_pair import TextEncoderPair
@@ -65,48 +68,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, eq=False)
-class NoisyInput:
-    """The noise that an upscaler is trained with in what it is given: its levels, and the last
-    one it knows.
-    """
-
-    schedule: NoiseSchedule
-    max_level: int
-
-
-@dataclass
-class Checkpoint:
-    """A model, ready to draw.
-
-    ``text_encoder``: None where a model reads no captions. ``noisy_input``: of an upscaler that is
-    given a picture with noise. ``preview_vae``: what draws previews, where such a one was beside
-    the model. ``zero_empty_negative``: guidance compares with states of zeros where the negative
-    prompt is empty. ``dtype`` is the U-Net's and the text model's; an autoencoder that does not
-    bear float16 is in float32 beside them. ``thrift``: what was done for it to fit in memory.
-    ``digest``: see :class:`ldm.checkpoints.reading.Digest`. ``embeddings``: the words of textual
-    inversion that captions may call, with their files' digests.
-    """
-
-    name: str
-    path: Path
-    family: Family
-    unet: UNet
-    vae: Autoencoder
-    text_encoder: CaptionEncoder | None
-    zero_empty_negative: bool
-    noise_schedule: NoiseSchedule
-    noisy_input: NoisyInput | None
-    preview_vae: AutoencoderTiny | None
-    defaults: Defaults
-    device: torch.device
-    dtype: torch.dtype
-    thrift: Thrift
-    digest: str
-    loras: Loras
-    embeddings: Mapping[str, str]
 
 
 def choose_device() -> torch.device:
@@ -310,6 +271,7 @@ def load(
         CheckpointError: anything in the files that is missing or not allowed; nothing has been
             kept of them then.
     """
+    keep_freed_memory()
     path = Path(path)
     device = device or choose_device()
     dtype = dtype or choose_dtype(device)
@@ -336,12 +298,17 @@ def load(
     typed = {name: (module, _dtype_of(module, dtype)) for name, module in sorted(modules.items())}
     thrift = thrift or thrift_for(typed, family.autoencoder, defaults.native_size, device)
     home = torch.device("cpu") if thrift.offload else device
-    digest = Digest()
-    for component, (module, kind) in typed.items():
-        fill(module, source.tensors[component], home, kind, component, digest)
-        if home.type != "cpu":
+    jobs = {
+        component: allocate(module, source.tensors[component], home, kind)
+        for component, (module, kind) in typed.items()
+    }
+    if home.type != "cpu":
+        for module in modules.values():
             module.to(home)  # what no file holds, and was made on the CPU
+    read_all([job for each in jobs.values() for job in each])
     add_embeddings(text_encoder, embeddings)
+    pack(unet)
+    pack(vae)
     apply_thrift(thrift, modules.values(), device)
     beside = extras.preview or find_preview_vae(path)
 
@@ -360,7 +327,9 @@ def load(
         device=device,
         dtype=dtype,
         thrift=thrift,
-        digest=digest.text(),
+        digest=digest_of(
+            {f"{part}.{key}": at for part in modules for key, at in source.tensors[part].items()}
+        ),
         loras=Loras(
             {name: modules[name] for name in LORA_COMPONENTS if name in modules},
             family.title,

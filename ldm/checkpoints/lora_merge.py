@@ -21,7 +21,9 @@ from ldm.checkpoints.lora import Addition, Lora, open_lora, read_factors
 from ldm.checkpoints.lora_targets import Target, find_targets, match
 from ldm.checkpoints.reading import READERS, digest_of
 from ldm.checkpoints.weights import list_tensors
+from ldm.models.packed import plain_weight, set_weight
 
+Layer = nn.Linear | nn.Conv2d
 Wanted = tuple[tuple[str, float], ...]  # names and weights, as a recipe has them
 
 
@@ -72,7 +74,7 @@ class Loras:
         self.modules, self.title, self.files = modules, title, files
         self.used: Wanted = ()
         self.digests: dict[str, str] = {}  # name -> fingerprint of its file when it was last added
-        self._kept: dict[nn.Parameter, Tensor] = {}
+        self._kept: dict[Layer, Tensor] = {}
 
     def _open(self, name: str) -> Lora:
         if name not in self.files:
@@ -97,8 +99,8 @@ class Loras:
 
     def remove(self) -> None:
         """The model's own weights again."""
-        for parameter, own in self._kept.items():
-            parameter.data = own.to(parameter.device)
+        for layer, own in self._kept.items():
+            set_weight(layer, own.to(layer.weight.device))
         self._kept, self.used = {}, ()
 
     @torch.no_grad()
@@ -110,11 +112,11 @@ class Loras:
         if wanted == self.used:
             return
         self.remove()
-        steps: dict[nn.Parameter, list[_Step]] = {}
+        steps: dict[Layer, list[_Step]] = {}
         for name, weight in wanted:
             for module, addition, target in self._matched(name):
                 step = _Step(name, module, addition, weight)
-                steps.setdefault(target.weight, []).append(step)
+                steps.setdefault(target.layer, []).append(step)
         try:
             self._add(steps)
         except BaseException:
@@ -123,23 +125,23 @@ class Loras:
         self.digests |= {name: digest_of(list_tensors([self.files[name]])) for name, _ in wanted}
         self.used = wanted
 
-    def _add(self, steps: Mapping[nn.Parameter, list[_Step]]) -> None:
+    def _add(self, steps: Mapping[Layer, list[_Step]]) -> None:
         if not steps:
             return
         # One place for all sums: memory that is asked for anew for each takes longer than the sums.
-        device = next(iter(steps)).device
-        room = torch.empty(max(each.numel() for each in steps), device=device)
+        device = next(iter(steps)).weight.device
+        room = torch.empty(max(each.weight.numel() for each in steps), device=device)
         with ThreadPoolExecutor(READERS) as pool:
             factors = pool.map(_factors, steps.values())
-            for parameter, (up, down) in zip(steps, factors, strict=True):
-                own = parameter.data
+            for layer, (up, down) in zip(steps, factors, strict=True):
+                own = plain_weight(layer)
                 sums = room[: own.numel()].view(own.shape).copy_(own).flatten(1)
                 # Several LoRAs are one of the sum of their ranks: each weight is rounded once.
                 sums.addmm_(up.to(device), down.to(device))
-                # channels_last where it was: see ldm.checkpoints.reading.fill.
+                # channels_last where it was: see ldm.checkpoints.reading.allocate.
                 last = own.ndim == 4 and own.is_contiguous(memory_format=torch.channels_last)
                 layout = torch.channels_last if last else torch.contiguous_format
                 # Weights that wait need not take a GPU's own memory.
-                self._kept[parameter] = own.cpu()
+                self._kept[layer] = layer.weight.detach().cpu()
                 merged = sums.view(own.shape)
-                parameter.data = merged.to(own.device, own.dtype, copy=True, memory_format=layout)
+                set_weight(layer, merged.to(device, own.dtype, copy=True, memory_format=layout))

@@ -46,7 +46,7 @@ class Target:
 
     component: str
     path: str
-    weight: nn.Parameter
+    layer: nn.Linear | nn.Conv2d
 
 
 def _names(path: str, module: nn.Module, originals: KeyMap | None) -> set[str]:
@@ -69,7 +69,7 @@ def find_targets(modules: Mapping[str, nn.Module]) -> dict[tuple[str, str], Targ
             originals = unet_map(len(channels), layers[0]).backwards()
         for path, layer in module.named_modules():
             if isinstance(layer, nn.Linear | nn.Conv2d):
-                target = Target(component, path, layer.get_parameter("weight"))
+                target = Target(component, path, layer)
                 for name in _names(path, module, originals):
                     found[component, name] = target
     return found
@@ -109,7 +109,8 @@ def match(
         if target is None:
             strange.append(name)
             continue
-        rows, columns = target.weight.shape[0], target.weight[0].numel()
+        rows = target.layer.weight.shape[0]
+        columns = target.layer.weight.numel() // rows
         if addition.shape != (rows, columns):
             got = f"{_made_for(lora)}: {name} is of shape {addition.shape}, not {(rows, columns)}"
             raise CheckpointError(lora.path, got, f"a LoRA for {title}")

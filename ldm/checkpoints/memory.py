@@ -21,9 +21,9 @@ from torch import Tensor, nn
 from ldm.models.layers import Attention
 from ldm.models.vae import Decoder, Encoder, SpatialAttention
 
-# Decoding a picture holds about four maps of 256 channels at its size (measured for AutoencoderKL:
-# 3.0 to 4.4), in tiles one and a half and some of a tile's size.
-MAPS, MAPS_IN_TILES, CHANNELS = 4, 1.5, 256
+# Decoding a picture holds about four maps of 256 channels at its size, in tiles two (measured for
+# AutoencoderKL: 3.0 to 4.4, and 1.9 at 1024 pixels).
+MAPS, MAPS_IN_TILES, CHANNELS = 4, 2, 256
 USABLE = 0.9  # of what is free; allocators round, and libraries want something too
 TILE = 256  # pixels
 SCORE_BYTES = 64 << 20
@@ -37,7 +37,8 @@ class Thrift:
         offload: the text models, the U-Net and the autoencoder are on the device only while each
             of them works. Every change of turns moves the next one there.
         score_bytes: the most that scores of attention may take, for kernels that hold them.
-        tile: side of the autoencoder's tiles in pixels. Large pictures take half as long again.
+        tile: side of the autoencoder's tiles in pixels. Decoding what is larger takes twice the
+            time.
     """
 
     offload: bool = False

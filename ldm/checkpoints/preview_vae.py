@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from ldm.checkpoints.files import CheckpointError, check_weight_file, read_json, weight_files
-from ldm.checkpoints.reading import Digest, fill
+from ldm.checkpoints.reading import allocate, read_all
 from ldm.checkpoints.weights import check, list_tensors
 from ldm.models.autoencoder_tiny import AutoencoderTiny, AutoencoderTinyConfig
 from ldm.models.config import ConfigError
@@ -64,5 +64,5 @@ def load_preview_vae(
         )
     tensors = list_tensors(files)
     check(tiny, tensors, path)
-    fill(tiny, tensors, device, dtype, FOLDER, Digest())
+    read_all(allocate(tiny, tensors, device, dtype))
     return tiny

@@ -8,10 +8,10 @@ A piece is small enough to stay in a processor's cache while it is checked, conv
 so that each number goes to and from memory once. Pieces go through threads of Python, whose work
 here leaves its lock free; PyTorch's own threads are kept out of it (see `_GRAIN`), as they wait
 for one another in every operation. What a gigabyte of float16 takes as bfloat16, in processor
-seconds (Zen 5, Linux 6.18): 0.42 for the system to hand out memory in pages of 4 KiB, 0.20 to copy
-from its cache of files, 0.04 to check, 0.10 to convert, 0.13 more to lay out convolutions. (To ask
-for large pages took ten times as long, where memory was in pieces. Mapped files cost as much in
-page faults as copying does.)
+seconds (Zen 5, Linux 6.18): 0.33 for the system to hand out memory in pages of 4 KiB, 0.10 to copy
+from its cache of files, 0.04 to check, 0.14 to convert, 0.13 more to lay out convolutions. (To ask
+for large pages took ten times as long, where memory was in pieces. Reading mapped files costs as
+much in page faults as copying them does.)
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ import hashlib
 import math
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
 from io import FileIO
 from pathlib import Path
@@ -36,7 +37,7 @@ from ldm.checkpoints.weights import FLOATS, StoredTensor, check_type
 READERS = min(4, os.cpu_count() or 1)  # threads
 # Of every tensor the digest reads this many blocks, evenly spread, the first and last included.
 DIGEST_BLOCKS, DIGEST_BLOCK_BYTES = 16, 4096
-_PIECE = 1 << 20  # bytes
+_PIECE = 1 << 19  # bytes
 # PyTorch shares an operation out among its threads if it has more numbers than this.
 _GRAIN = 1 << 15
 # Whole numbers of as many bytes.
@@ -152,13 +153,14 @@ def _read_into(name: str, stored: StoredTensor, out: Tensor, channels_last: bool
         CheckpointError: the file became shorter, or numbers that are NaN or infinite.
     """
     kind, bits = FLOATS[stored.dtype], _BITS[out.element_size()]
+    channels_last &= math.prod(stored.shape[2:]) > 1  # one pixel is the same in both orders
     row = math.prod(stored.shape[1:]) * kind.itemsize
     size = max(row, _PIECE // row * row) if channels_last and row else _PIECE
     _DESK.make_room(size)
     with stored.path.open("rb", buffering=0) as file:
         file.seek(stored.start)
-        for start in range(0, stored.end - stored.start, size):
-            piece = _DESK.raw[: min(size, stored.end - stored.start - start)]
+        for start in range(0, stored.size, size):
+            piece = _DESK.raw[: min(size, stored.size - start)]
             _read_exactly(file, piece, stored.path)
             if not _is_finite(piece, kind, out.dtype):
                 raise CheckpointError(
@@ -189,7 +191,7 @@ def _transposed(stored: StoredTensor, numbers: Tensor) -> Tensor:
 
 def _sample(stored: StoredTensor) -> bytes:
     """The part of a tensor's bytes, in the order that it is used in, that the digest reads."""
-    size = stored.end - stored.start
+    size = stored.size
     with stored.path.open("rb", buffering=0) as file:
         if stored.transposed:  # rare, and small
             file.seek(stored.start)
@@ -207,18 +209,44 @@ def _sample(stored: StoredTensor) -> bytes:
         return blocks.tobytes()
 
 
-def _read(name: str, stored: StoredTensor, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """A tensor on its device, in its type and layout."""
-    numbers = torch.empty(math.prod(stored.shape), dtype=dtype)
-    # mps has no use for channels_last.
-    channels_last = len(stored.shape) == 4 and device.type != "mps"
-    _read_into(name, stored, numbers, channels_last)
-    if stored.transposed:
-        return _transposed(stored, numbers).to(device)
-    if channels_last:
-        outputs, inputs, height, width = stored.shape
-        return numbers.view(outputs, height, width, inputs).permute(0, 3, 1, 2).to(device)
-    return numbers.view(stored.shape).to(device)
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A tensor to be read: its name for messages, where it lies, and the memory that it is for."""
+
+    name: str
+    stored: StoredTensor
+    value: Tensor
+
+    def do(self) -> None:
+        """Raises CheckpointError: a file that cannot be read, or numbers that are NaN or infinite
+        (also: that are infinite in the type they are wanted in).
+        """
+        channels_last = _is_channels_last(self.value)
+        if self.value.device.type == "cpu" and not self.stored.transposed:
+            _read_into(self.name, self.stored, _in_order(self.value), channels_last)
+            return
+        read = torch.empty(self.value.numel(), dtype=self.value.dtype)
+        _read_into(self.name, self.stored, read, channels_last)
+        if self.stored.transposed:
+            read = _transposed(self.stored, read).view(-1)
+        _in_order(self.value).copy_(read)
+
+
+def _is_channels_last(value: Tensor) -> bool:
+    return value.ndim == 4 and value.is_contiguous(memory_format=torch.channels_last)
+
+
+def _in_order(value: Tensor) -> Tensor:
+    """A tensor's numbers (N,) in the order of its memory."""
+    return (value.permute(0, 2, 3, 1) if _is_channels_last(value) else value).view(-1)
+
+
+def _memory(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
+    """A tensor without numbers yet, in the layout that is fastest."""
+    if len(shape) != 4 or device.type == "mps":  # which has no use for channels_last
+        return torch.empty(shape, device=device, dtype=dtype)
+    outputs, inputs, height, width = shape
+    return torch.empty(outputs, height, width, inputs, device=device, dtype=dtype).movedim(3, 1)
 
 
 def digest_of(tensors: Mapping[str, StoredTensor]) -> str:
@@ -236,43 +264,62 @@ def read_tensor(name: str, stored: StoredTensor) -> Tensor:
         CheckpointError: numbers of another kind, NaN or infinity, or a file that cannot be read.
     """
     check_type(name, stored)
-    return _read(name, stored, torch.device("cpu"), torch.float32).contiguous()
+    job = Job(name, stored, torch.empty(stored.shape))
+    job.do()
+    return job.value
 
 
-def fill(
+def _assign(module: nn.Module, name: str, value: Tensor) -> None:
+    """As load_state_dict does, which takes a fifth of a second for a large model."""
+    path, _, leaf = name.rpartition(".")
+    owner = module.get_submodule(path)
+    is_parameter = isinstance(getattr(owner, leaf), nn.Parameter)
+    setattr(owner, leaf, nn.Parameter(value, requires_grad=False) if is_parameter else value)
+
+
+def allocate(
     module: nn.Module,
     tensors: Mapping[str, StoredTensor],
     device: torch.device,
     dtype: torch.dtype,
-    component: str,
-    digest: Digest,
-) -> None:
-    """Read tensors into a module of the meta device, which `check` has found to be all that it
-    holds, and freeze it for inference.
+) -> list[Job]:
+    """Give a module of the meta device memory for its weights, and freeze it for inference.
 
-    Beside the weights no more is in memory than a piece for each of ``READERS`` threads; on another
-    device than the CPU, a tensor for each. Convolutions' weights are laid out channels_last, and
-    what they put out follows them: 0 to 15% faster on the CPU measured (avx512_bf16, U-Nets of 38
-    and 860 million weights, 16 x 16 to 64 x 64 latents). ``component`` is the prefix of the names
-    that enter the digest.
+    Convolutions' weights are laid out channels_last, and what they put out follows them: 0 to 15%
+    faster on the CPU measured (avx512_bf16, U-Nets of 38 and 860 million weights, 16 x 16 to
+    64 x 64 latents).
+
+    Args:
+        tensors: all that the module holds, as `check` has found.
+
+    Returns:
+        what is left to be done: the memory holds no numbers yet.
+    """
+    jobs = [
+        Job(name, stored, _memory(stored.shape, device, dtype)) for name, stored in tensors.items()
+    ]
+    for job in jobs:
+        _assign(module, job.name, job.value)
+    module.eval()
+    return jobs
+
+
+def read_all(jobs: Sequence[Job]) -> None:
+    """Read tensors into their memory, by several threads.
+
+    Beside it no more is needed than room for a piece for each of ``READERS`` threads; on another
+    device than the CPU, for a tensor.
 
     Raises:
-        CheckpointError: a file that cannot be read, or numbers that are NaN or infinite (also:
-            that are infinite in ``dtype``).
+        CheckpointError: as :meth:`Job.do`.
     """
-
-    def read(item: tuple[str, StoredTensor]) -> tuple[Tensor, bytes]:
-        name, stored = item
-        return _read(name, stored, device, dtype), _sample(stored)
-
-    named = sorted(tensors.items())
-    owners = dict(module.named_modules())
+    # The largest first, so that no thread is left alone with one at the end.
+    order = sorted(jobs, key=lambda job: job.stored.size, reverse=True)
     with ThreadPoolExecutor(READERS) as pool:
-        for (name, stored), (value, sample) in zip(named, pool.map(read, named), strict=True):
-            digest.add(f"{component}.{name}", stored, sample)
-            # As load_state_dict does, which takes a fifth of a second for a large model.
-            path, _, leaf = name.rpartition(".")
-            is_parameter = isinstance(getattr(owners[path], leaf), nn.Parameter)
-            given = nn.Parameter(value, requires_grad=False) if is_parameter else value
-            setattr(owners[path], leaf, given)
-    module.eval()
+        begun = [pool.submit(job.do) for job in order]
+        try:
+            for each in begun:
+                each.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise

@@ -37,9 +37,14 @@ class StoredTensor:
     end: int
     transposed: bool = False  # of two dimensions, which lie in the file in the other order
 
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.end - self.start
+
     def rows(self, part: int, parts: int) -> StoredTensor:
         """One of `parts` equal shares of the first dimension, which must divide by it."""
-        share, size = self.shape[0] // parts, (self.end - self.start) // parts
+        share, size = self.shape[0] // parts, self.size // parts
         start = self.start + part * size
         return replace(self, shape=(share, *self.shape[1:]), start=start, end=start + size)
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldm.models.layers import attention
+from ldm.models.packed import Conv2d, Linear
 
 GROUP_SIZE = 32  # channels that are normalised together
 
@@ -23,7 +24,7 @@ class AdaGroupNorm(nn.Module):
     def __init__(self, embedding_dim: int, channels: int, eps: float) -> None:
         super().__init__()
         self.groups, self.eps = channels // GROUP_SIZE, eps
-        self.linear = nn.Linear(embedding_dim, 2 * channels)
+        self.linear = Linear(embedding_dim, 2 * channels)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         scale, shift = self.linear(embedding)[:, :, None, None].chunk(2, dim=1)
@@ -38,11 +39,11 @@ class KResnetBlock2D(nn.Module):
     ) -> None:
         super().__init__()
         self.norm1 = AdaGroupNorm(embedding_dim, channels, eps)
-        self.conv1 = nn.Conv2d(channels, middle, kernel_size=3, padding=1)
+        self.conv1 = Conv2d(channels, middle, kernel_size=3, padding=1)
         self.norm2 = AdaGroupNorm(embedding_dim, middle, eps)
-        self.conv2 = nn.Conv2d(middle, out_channels, kernel_size=3, padding=1)
+        self.conv2 = Conv2d(middle, out_channels, kernel_size=3, padding=1)
         self.conv_shortcut = (
-            nn.Conv2d(channels, out_channels, kernel_size=1, bias=False)
+            Conv2d(channels, out_channels, kernel_size=1, bias=False)
             if channels != out_channels
             else None
         )
@@ -60,11 +61,11 @@ class KAttention(nn.Module):
         super().__init__()
         self.heads = heads
         self.norm_cross = nn.LayerNorm(context_dim) if context_dim is not None else None
-        self.to_q = nn.Linear(channels, channels)
-        self.to_k = nn.Linear(context_dim or channels, channels)
-        self.to_v = nn.Linear(context_dim or channels, channels)
+        self.to_q = Linear(channels, channels)
+        self.to_k = Linear(context_dim or channels, channels)
+        self.to_v = Linear(context_dim or channels, channels)
         # A list, because the files count an (empty) dropout as to_out.1.
-        self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
+        self.to_out = nn.ModuleList([Linear(channels, channels)])
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, N, head size)
@@ -145,9 +146,9 @@ class ConditionedEmbedding(nn.Module):
 
     def __init__(self, dim: int, condition_dim: int) -> None:
         super().__init__()
-        self.cond_proj = nn.Linear(condition_dim, dim, bias=False)
-        self.linear_1 = nn.Linear(dim, dim)
-        self.linear_2 = nn.Linear(dim, dim)
+        self.cond_proj = Linear(condition_dim, dim, bias=False)
+        self.linear_1 = Linear(dim, dim)
+        self.linear_2 = Linear(dim, dim)
 
     def forward(self, features: Tensor, condition: Tensor) -> Tensor:
         h = self.linear_1(features + self.cond_proj(condition))

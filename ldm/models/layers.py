@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from ldm.models.packed import Conv2d, Linear
+
 KeysValues = tuple[Tensor, Tensor]  # both (B, heads, L, head size)
 
 
@@ -110,29 +112,35 @@ class GroupNorm(nn.GroupNorm):
 # --- attention ----------------------------------------------------------------------------
 
 
-# Measured on Zen 5 (avx512_bf16, no AMX), processor time of one thread, torch 2.13, head sizes
-# 32 to 80, the written-out form against F.scaled_dot_product_attention's flash kernel:
-# - bf16, forward and backward: 4 to 9 times faster for 64 tokens or a caption's 40 keys at any
-#   size up to 256 tokens, 2 to 3 times for 256 x 256 and for 40 keys beyond, 1 to 2 for
+# Measured on Zen 5 (avx512_bf16, no AMX), torch 2.13, the written-out form against
+# F.scaled_dot_product_attention's flash kernel, in bfloat16:
+# - forward alone, 2 threads: 1.7 to 1.9 times faster for 4,096 x 4,096 (head size 40), 2.3 to 2.8
+#   for 64 to 1,024 tokens, 1.2 for 4,096 x 77, 3.5 in the autoencoder (4,096 x 4,096, head size
+#   512). Its scores are rounded to 8 bits, the kernel's are not: its relative error is 0.007
+#   rather than 0.002. A whole U-Net in bfloat16 differs from float32 no more for it.
+# - forward and backward, one thread: 4 to 9 times faster for 64 tokens or a caption's 40 keys at
+#   any size up to 256 tokens, 2 to 3 times for 256 x 256 and for 40 keys beyond, 1 to 2 for
 #   1,024 x 1,024, 0.75 for 4,096 x 4,096.
-# - bf16, forward alone: 1.2 to 2 times faster up to 1,024 tokens, 0.7 at 4,096; but its scores
-#   are rounded to 8 bits, the kernel's are not: three to six times the error. So inference
-#   keeps the kernel.
-# - float32: the same within a third up to 256 tokens, beyond that half as fast.
+# In float32 both take the same within a third up to 256 tokens, beyond that it takes twice as long.
 # Scores held at once (more are worked through in parts), in bytes: they stay in the caches.
 _SCORE_BYTES = 4 << 20
 
 
 def _attention_written_out(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     batch, heads, queries, size = q.shape
-    rows = max(1, _SCORE_BYTES // (queries * k.shape[2] * q.element_size()))
+    of_query = k.shape[2] * q.element_size()
+    cells = min(queries, max(1, _SCORE_BYTES // of_query))
+    rows = max(1, _SCORE_BYTES // (queries * of_query))
     parts = (x.reshape(batch * heads, -1, size).split(rows) for x in (q, k, v))
     mixed: list[Tensor] = []
-    for q_part, k_part, v_part in zip(*parts, strict=True):
-        scores = torch.baddbmm(  # (rows, N, L)
-            q.new_empty(1, 1, 1), q_part, k_part.transpose(1, 2), beta=0, alpha=size**-0.5
-        )
-        mixed.append(torch.bmm(scores.softmax(-1), v_part))
+    for q_rows, k_rows, v_rows in zip(*parts, strict=True):
+        made: list[Tensor] = []
+        for asked in q_rows.split(cells, dim=1):
+            scores = torch.baddbmm(  # (rows, cells, L)
+                q.new_empty(1, 1, 1), asked, k_rows.transpose(1, 2), beta=0, alpha=size**-0.5
+            )
+            made.append(torch.bmm(scores.softmax(-1), v_rows))
+        mixed.append(made[0] if len(made) == 1 else torch.cat(made, dim=1))
     return torch.cat(mixed).view(batch, heads, queries, size)
 
 
@@ -158,10 +166,11 @@ def attention(
             return torch.cat(list(parts), dim=2)
     if upcast and q.device.type == "mps":  # the kernels of cuda and cpu add in float32
         return F.scaled_dot_product_attention(q.float(), k.float(), v.float()).to(q.dtype)
-    trains = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad)
-    fits = q.shape[2] * k.shape[2] * q.element_size() <= _SCORE_BYTES
-    if trains and fits and q.device.type == "cpu" and q.dtype == torch.bfloat16:
-        return _attention_written_out(q, k, v)
+    if q.device.type == "cpu" and q.dtype == torch.bfloat16:
+        trains = torch.is_grad_enabled() and (q.requires_grad or k.requires_grad or v.requires_grad)
+        fits = q.shape[2] * k.shape[2] * q.element_size() <= _SCORE_BYTES
+        if fits or not trains:
+            return _attention_written_out(q, k, v)
     return F.scaled_dot_product_attention(q, k, v)
 
 
@@ -198,11 +207,11 @@ class Attention(nn.Module):
         self.upcast = upcast
         self.score_bytes: int | None = None
         self.is_cross = context_dim is not None
-        self.to_q = nn.Linear(dim, inner, bias=False)
-        self.to_k = nn.Linear(context_dim or dim, inner, bias=False)
-        self.to_v = nn.Linear(context_dim or dim, inner, bias=False)
+        self.to_q = Linear(dim, inner, bias=False)
+        self.to_k = Linear(context_dim or dim, inner, bias=False)
+        self.to_v = Linear(context_dim or dim, inner, bias=False)
         # A list, because the files count an (empty) dropout as to_out.1.
-        self.to_out = nn.ModuleList([nn.Linear(inner, dim)])
+        self.to_out = nn.ModuleList([Linear(inner, dim)])
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, N, head size)
@@ -226,16 +235,33 @@ class Attention(nn.Module):
 # --- transformer --------------------------------------------------------------------------
 
 
+def silu(x: Tensor) -> Tensor:
+    """The activation, in the memory of what it is given unless gradients are wanted."""
+    return F.silu(x, inplace=not torch.is_grad_enabled())
+
+
+def added(x: Tensor, other: Tensor) -> Tensor:
+    """x + other, in the memory of `x`, which nobody else may hold, unless gradients are wanted."""
+    return x + other if torch.is_grad_enabled() else x.add_(other)
+
+
 class GEGLU(nn.Module):
     """Gated linear unit with GELU (Shazeer 2020, arXiv 2002.05202)."""
 
     def __init__(self, dim: int, inner: int) -> None:
         super().__init__()
-        self.proj = nn.Linear(dim, 2 * inner)
+        self.proj = Linear(dim, 2 * inner)
 
     def forward(self, x: Tensor) -> Tensor:
         value, gate = self.proj(x).chunk(2, dim=-1)
-        return value * F.gelu(gate)
+        if torch.is_grad_enabled():
+            return value * F.gelu(gate)
+        return F.gelu(gate).mul_(value)
+
+
+# What is between the layers of a feed-forward network, in bytes, if it is worked through in parts:
+# more does not stay in a CPU's caches.
+_INNER_BYTES = 8 << 20
 
 
 class FeedForward(nn.Module):
@@ -244,10 +270,15 @@ class FeedForward(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         # Index 1 is a dropout in the files' numbering; it has no weights.
-        self.net = nn.Sequential(GEGLU(dim, 4 * dim), nn.Identity(), nn.Linear(4 * dim, dim))
+        self.net = nn.Sequential(GEGLU(dim, 4 * dim), nn.Identity(), Linear(4 * dim, dim))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.net(x)
+        """(B, N, dim) -> (B, N, dim)."""
+        rows = x.flatten(0, 1)
+        share = _INNER_BYTES // (8 * x.shape[2] * x.element_size())
+        if x.device.type != "cpu" or torch.is_grad_enabled() or len(rows) <= share:
+            return self.net(x)
+        return torch.cat([self.net(part) for part in rows.split(share)]).view_as(x)
 
 
 @dataclass(frozen=True)
@@ -277,9 +308,9 @@ class BasicTransformerBlock(nn.Module):
         self.ff = FeedForward(dim)
 
     def forward(self, x: Tensor, context: Context) -> Tensor:
-        x = x + self.attn1(self.norm1(x), context)
-        x = x + self.attn2(self.norm2(x), context)
-        return x + self.ff(self.norm3(x))
+        x = added(self.attn1(self.norm1(x), context), x)
+        x = added(self.attn2(self.norm2(x), context), x)
+        return added(self.ff(self.norm3(x)), x)
 
 
 class Transformer2DModel(nn.Module):
@@ -292,11 +323,11 @@ class Transformer2DModel(nn.Module):
         self.norm = GroupNorm(shape.groups, channels, eps=1e-6)
         self.linear_projection = shape.linear_projection
         if shape.linear_projection:
-            self.proj_in: nn.Module = nn.Linear(channels, inner)
-            self.proj_out: nn.Module = nn.Linear(inner, channels)
+            self.proj_in: nn.Module = Linear(channels, inner)
+            self.proj_out: nn.Module = Linear(inner, channels)
         else:
-            self.proj_in = nn.Conv2d(channels, inner, kernel_size=1)
-            self.proj_out = nn.Conv2d(inner, channels, kernel_size=1)
+            self.proj_in = Conv2d(channels, inner, kernel_size=1)
+            self.proj_out = Conv2d(inner, channels, kernel_size=1)
         self.transformer_blocks = nn.ModuleList(
             BasicTransformerBlock(inner, head_size, shape) for _ in range(shape.depth)
         )
@@ -316,7 +347,7 @@ class Transformer2DModel(nn.Module):
         h = h.unflatten(1, (height, width)).permute(0, 3, 1, 2)  # (B, C, H, W)
         if not self.linear_projection:
             h = self.proj_out(h)
-        return x + h
+        return added(h, x)
 
 
 # --- convolutions -------------------------------------------------------------------------
@@ -333,22 +364,22 @@ class ResnetBlock2D(nn.Module):
     ) -> None:
         super().__init__()
         self.norm1 = GroupNorm(groups, channels, eps=eps)
-        self.conv1 = nn.Conv2d(channels, out_channels, kernel_size=3, padding=1)
+        self.conv1 = Conv2d(channels, out_channels, kernel_size=3, padding=1)
         if embedding_dim is not None:
-            self.time_emb_proj = nn.Linear(embedding_dim, out_channels)
+            self.time_emb_proj = Linear(embedding_dim, out_channels)
         self.norm2 = GroupNorm(groups, out_channels, eps=eps)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, kernel_size=3, padding=1)
+        self.conv2 = Conv2d(out_channels, out_channels, kernel_size=3, padding=1)
         self.conv_shortcut = (
-            nn.Conv2d(channels, out_channels, kernel_size=1) if channels != out_channels else None
+            Conv2d(channels, out_channels, kernel_size=1) if channels != out_channels else None
         )
 
     def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
         """``embedding``: (B, embedding_dim), its activation already applied."""
-        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.conv1(silu(self.norm1(x)))
         if embedding is not None:
-            h = h + self.time_emb_proj(embedding)[:, :, None, None]
-        h = self.conv2(F.silu(self.norm2(h)))
-        return h + (x if self.conv_shortcut is None else self.conv_shortcut(x))
+            h = added(h, self.time_emb_proj(embedding)[:, :, None, None])
+        h = self.conv2(silu(self.norm2(h)))
+        return added(h, x if self.conv_shortcut is None else self.conv_shortcut(x))
 
 
 class Downsample2D(nn.Module):
@@ -360,7 +391,7 @@ class Downsample2D(nn.Module):
     def __init__(self, channels: int, padding: int) -> None:
         super().__init__()
         self.padding = padding
-        self.conv = nn.Conv2d(channels, channels, kernel_size=3, stride=2, padding=padding)
+        self.conv = Conv2d(channels, channels, kernel_size=3, stride=2, padding=padding)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(F.pad(x, (0, 1, 0, 1)) if self.padding == 0 else x)
@@ -371,7 +402,7 @@ class Upsample2D(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        self.conv = Conv2d(channels, channels, kernel_size=3, padding=1)
 
     def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         target = size or (2 * x.shape[2], 2 * x.shape[3])

@@ -20,6 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ldm.models.packed import Conv2d
+
 FOLD = 4  # pixels folded into channels on entry; each further level folds by 2
 
 
@@ -85,8 +87,8 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv1 = Conv2d(channels, channels, 3, padding=1)
+        self.conv2 = Conv2d(channels, channels, 3, padding=1)
         start_at_zero(self.conv2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -101,13 +103,11 @@ class Encoder(nn.Module):
     def __init__(self, config: PatchAutoencoderConfig) -> None:
         super().__init__()
         widths, factor = config.widths, config.factor
-        self.fold_in = nn.Conv2d(config.in_channels * FOLD * FOLD, widths[0], 3, padding=1)
+        self.fold_in = Conv2d(config.in_channels * FOLD * FOLD, widths[0], 3, padding=1)
         self.stages = nn.ModuleList(map(stage, widths, config.encoder_blocks))
-        self.downs = nn.ModuleList(
-            nn.Conv2d(4 * fine, coarse, 1) for fine, coarse in pairwise(widths)
-        )
-        self.out = nn.Conv2d(widths[-1], config.latent_channels, 3, padding=1)
-        self.linear = nn.Conv2d(config.in_channels, config.latent_channels, factor, stride=factor)
+        self.downs = nn.ModuleList(Conv2d(4 * fine, coarse, 1) for fine, coarse in pairwise(widths))
+        self.out = Conv2d(widths[-1], config.latent_channels, 3, padding=1)
+        self.linear = Conv2d(config.in_channels, config.latent_channels, factor, stride=factor)
 
     def forward(self, images: Tensor) -> Tensor:
         h = self.stages[0](self.fold_in(F.pixel_unshuffle(images, FOLD)))  # at H/4, W/4
@@ -120,12 +120,10 @@ class Decoder(nn.Module):
     def __init__(self, config: PatchAutoencoderConfig) -> None:
         super().__init__()
         widths, factor = config.widths[::-1], config.factor
-        self.fold_in = nn.Conv2d(config.latent_channels, widths[0], 3, padding=1)
+        self.fold_in = Conv2d(config.latent_channels, widths[0], 3, padding=1)
         self.stages = nn.ModuleList(map(stage, widths, config.decoder_blocks[::-1]))
-        self.ups = nn.ModuleList(
-            nn.Conv2d(coarse, 4 * fine, 1) for coarse, fine in pairwise(widths)
-        )
-        self.out = nn.Conv2d(widths[-1], config.in_channels * FOLD * FOLD, 3, padding=1)
+        self.ups = nn.ModuleList(Conv2d(coarse, 4 * fine, 1) for coarse, fine in pairwise(widths))
+        self.out = Conv2d(widths[-1], config.in_channels * FOLD * FOLD, 3, padding=1)
         self.linear = nn.ConvTranspose2d(
             config.latent_channels, config.in_channels, factor, stride=factor
         )

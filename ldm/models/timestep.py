@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ldm.models.packed import Linear
+
 
 def sinusoids(timesteps: Tensor, dim: int, flip_sin_to_cos: bool, freq_shift: float) -> Tensor:
     """Sinusoidal embedding (Ho et al. 2020, after Vaswani et al. 2017, section 3.5).
@@ -39,10 +41,10 @@ class TimestepEmbedding(nn.Module):
 
     def __init__(self, dim: int, embedding_dim: int, condition_dim: int | None = None) -> None:
         super().__init__()
-        self.linear_1 = nn.Linear(dim, embedding_dim)
-        self.linear_2 = nn.Linear(embedding_dim, embedding_dim)
+        self.linear_1 = Linear(dim, embedding_dim)
+        self.linear_2 = Linear(embedding_dim, embedding_dim)
         if condition_dim is not None:
-            self.cond_proj = nn.Linear(condition_dim, dim, bias=False)
+            self.cond_proj = Linear(condition_dim, dim, bias=False)
 
     def forward(self, x: Tensor, condition: Tensor | None = None) -> Tensor:
         if condition is not None:

@@ -22,6 +22,7 @@ from ldm.models.layers import (
     Transformer2DModel,
     TransformerShape,
     Upsample2D,
+    silu,
 )
 from ldm.models.timestep import TimestepEmbedding, sinusoids
 
@@ -337,7 +338,7 @@ class UNet2DConditionModel(nn.Module):
         if self.mid_block is not None:
             x = self.mid_block(x, embedding, context)
         x = self._up(x, skips, embedding, context)
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+        return self.conv_out(silu(self.conv_norm_out(x)))
 
     def _down(self, x: Tensor, embedding: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
         skips = [x]

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldm.models.config import PLAIN_DOWN, PLAIN_UP, ConfigError, Reader, check_groups
-from ldm.models.layers import Context, GroupNorm
+from ldm.models.layers import Context, GroupNorm, silu
 from ldm.models.timestep import TimestepEmbedding, sinusoids
 from ldm.models.unet import DownBlock2D, ResnetShape, UpBlock2D
 from ldm.models.vae import SpatialAttention
@@ -261,4 +261,4 @@ class UNet2DModel(nn.Module):
             x = self.mid_block(x, embedding)
         for block in self.up_blocks:
             x = block(x, skips, embedding, _NOTHING)
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+        return self.conv_out(silu(self.conv_norm_out(x)))

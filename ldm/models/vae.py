@@ -7,13 +7,26 @@ multiplies or divides. Knows nothing of noise or of files.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldm.models import tiling
 from ldm.models.config import AutoencoderKLConfig
-from ldm.models.layers import Downsample2D, GroupNorm, ResnetBlock2D, Upsample2D, attention
+from ldm.models.layers import (
+    Downsample2D,
+    GroupNorm,
+    ResnetBlock2D,
+    Upsample2D,
+    added,
+    attention,
+    silu,
+)
+from ldm.models.packed import Conv2d, Linear
+
+Step = Callable[[Tensor], Tensor]
 
 EPS = 1e-6  # of every normalisation in this model
 
@@ -46,11 +59,11 @@ class SpatialAttention(nn.Module):
         self.heads = heads
         self.score_bytes: int | None = None
         self.group_norm = GroupNorm(groups, channels, eps=eps)
-        self.to_q = nn.Linear(channels, channels)
-        self.to_k = nn.Linear(channels, channels)
-        self.to_v = nn.Linear(channels, channels)
+        self.to_q = Linear(channels, channels)
+        self.to_k = Linear(channels, channels)
+        self.to_v = Linear(channels, channels)
         # A list, because the files count an (empty) dropout as to_out.1.
-        self.to_out = nn.ModuleList([nn.Linear(channels, channels)])
+        self.to_out = nn.ModuleList([Linear(channels, channels)])
 
     def _split(self, h: Tensor) -> Tensor:
         return h.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # (B, heads, H * W, head size)
@@ -61,7 +74,7 @@ class SpatialAttention(nn.Module):
         q, k, v = (self._split(project(h)) for project in (self.to_q, self.to_k, self.to_v))
         h = attention(q, k, v, score_bytes=self.score_bytes)
         h = self.to_out[0](h.transpose(1, 2).flatten(2)).unflatten(1, (height, width))
-        return x + h.permute(0, 3, 1, 2)
+        return added(h.permute(0, 3, 1, 2), x)
 
 
 class UNetMidBlock2D(nn.Module):
@@ -93,15 +106,14 @@ class DownEncoderBlock2D(nn.Module):
             nn.ModuleList([Downsample2D(out_channels, padding=0)]) if downsample else None
         )
 
-    def forward(self, x: Tensor, tile: int | None = None) -> Tensor:
+    def steps(self, tile: int | None) -> Iterator[Step]:
+        """One after another, so that whoever calls them holds no map longer than it is needed."""
         for resnet in self.resnets:
             assert isinstance(resnet, ResnetBlock2D)
-            x = tiling.resnet(resnet, x, tile)
-        if self.downsamplers is None:
-            return x
-        (downsampler,) = self.downsamplers
-        assert isinstance(downsampler, Downsample2D)
-        return tiling.downsample(downsampler, x, tile)
+            yield partial(tiling.resnet, resnet, tile=tile)
+        for downsampler in self.downsamplers or ():
+            assert isinstance(downsampler, Downsample2D)
+            yield partial(tiling.downsample, downsampler, tile=tile)
 
 
 class UpDecoderBlock2D(nn.Module):
@@ -117,15 +129,14 @@ class UpDecoderBlock2D(nn.Module):
         )
         self.upsamplers = nn.ModuleList([Upsample2D(out_channels)]) if upsample else None
 
-    def forward(self, x: Tensor, tile: int | None = None) -> Tensor:
+    def steps(self, tile: int | None) -> Iterator[Step]:
+        """As the encoder's."""
         for resnet in self.resnets:
             assert isinstance(resnet, ResnetBlock2D)
-            x = tiling.resnet(resnet, x, tile)
-        if self.upsamplers is None:
-            return x
-        (upsampler,) = self.upsamplers
-        assert isinstance(upsampler, Upsample2D)
-        return tiling.upsample(upsampler, x, tile)
+            yield partial(tiling.resnet, resnet, tile=tile)
+        for upsampler in self.upsamplers or ():
+            assert isinstance(upsampler, Upsample2D)
+            yield partial(tiling.upsample, upsampler, tile=tile)
 
 
 class Encoder(nn.Module):
@@ -142,7 +153,7 @@ class Encoder(nn.Module):
         channels, groups = config.block_out_channels, config.norm_num_groups
         last = len(channels) - 1
         self.tile: int | None = None
-        self.conv_in = nn.Conv2d(config.in_channels, channels[0], kernel_size=3, padding=1)
+        self.conv_in = Conv2d(config.in_channels, channels[0], kernel_size=3, padding=1)
         self.down_blocks = nn.ModuleList(
             DownEncoderBlock2D(
                 channels[max(i - 1, 0)], out, config.layers_per_block, groups, downsample=i < last
@@ -151,14 +162,16 @@ class Encoder(nn.Module):
         )
         self.mid_block = UNetMidBlock2D(channels[-1], groups)
         self.conv_norm_out = GroupNorm(groups, channels[-1], eps=EPS)
-        self.conv_out = nn.Conv2d(channels[-1], out_channels, kernel_size=3, padding=1)
+        self.conv_out = Conv2d(channels[-1], out_channels, kernel_size=3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = tiling.convolve(self.conv_in, x, self.tile)
         for block in self.down_blocks:
-            x = block(x, self.tile)
+            assert isinstance(block, DownEncoderBlock2D)
+            for step in block.steps(self.tile):
+                x = step(x)
         x = self.mid_block(x)
-        return self.conv_out(F.silu(self.conv_norm_out(x)))
+        return self.conv_out(silu(self.conv_norm_out(x)))
 
 
 class Decoder(nn.Module):
@@ -173,7 +186,7 @@ class Decoder(nn.Module):
         channels, groups = config.block_out_channels[::-1], config.norm_num_groups
         last = len(channels) - 1
         self.tile: int | None = None
-        self.conv_in = nn.Conv2d(config.latent_channels, channels[0], kernel_size=3, padding=1)
+        self.conv_in = Conv2d(config.latent_channels, channels[0], kernel_size=3, padding=1)
         self.mid_block = UNetMidBlock2D(channels[0], groups)
         self.up_blocks = nn.ModuleList(
             UpDecoderBlock2D(
@@ -182,12 +195,14 @@ class Decoder(nn.Module):
             for i, out in enumerate(channels)
         )
         self.conv_norm_out = GroupNorm(groups, channels[-1], eps=EPS)
-        self.conv_out = nn.Conv2d(channels[-1], config.out_channels, kernel_size=3, padding=1)
+        self.conv_out = Conv2d(channels[-1], config.out_channels, kernel_size=3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.mid_block(self.conv_in(x))
         for block in self.up_blocks:
-            x = block(x, self.tile)
+            assert isinstance(block, UpDecoderBlock2D)
+            for step in block.steps(self.tile):
+                x = step(x)
         return tiling.finish(self.conv_norm_out, self.conv_out, x, self.tile)
 
 
@@ -207,10 +222,8 @@ class AutoencoderKL(nn.Module):
         moments = 2 * config.latent_channels
         self.encoder = Encoder(config, moments)
         self.decoder = Decoder(config)
-        self.quant_conv = nn.Conv2d(moments, moments, kernel_size=1)
-        self.post_quant_conv = nn.Conv2d(
-            config.latent_channels, config.latent_channels, kernel_size=1
-        )
+        self.quant_conv = Conv2d(moments, moments, kernel_size=1)
+        self.post_quant_conv = Conv2d(config.latent_channels, config.latent_channels, kernel_size=1)
         if not config.use_quant_conv:
             self.quant_conv = None
         if not config.use_post_quant_conv:

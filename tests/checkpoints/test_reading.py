@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ldm.checkpoints import reading
 from ldm.checkpoints.files import CheckpointError
-from ldm.checkpoints.reading import Digest, digest_of, fill, read_tensor
+from ldm.checkpoints.reading import allocate, digest_of, read_all, read_tensor
 from ldm.checkpoints.weights import list_tensors
 
 CPU = torch.device("cpu")
@@ -64,7 +64,7 @@ def test_every_number_as_pytorch_converts_it(
 ) -> None:
     path = write(tmp_path / "a.safetensors", stored)
     module = Weights(SHAPES)
-    fill(module, list_tensors([path]), CPU, used, "unet", Digest())
+    read_all(allocate(module, list_tensors([path]), CPU, used))
     generator = torch.Generator().manual_seed(0)
     for name, shape in SHAPES.items():
         expected = (torch.randn(shape, generator=generator) * 3).to(stored).to(used)
@@ -124,9 +124,9 @@ def test_numbers_that_the_type_in_use_does_not_hold(
             module = Weights({"x": (1,)})
             if bad:
                 with pytest.raises(CheckpointError, match=f"finite numbers of {used}"):
-                    fill(module, list_tensors([path]), CPU, used, "unet", Digest())
+                    read_all(allocate(module, list_tensors([path]), CPU, used))
             else:
-                fill(module, list_tensors([path]), CPU, used, "unet", Digest())
+                read_all(allocate(module, list_tensors([path]), CPU, used))
                 assert float(module.get_parameter("x")) == sign * largest
 
 
@@ -136,7 +136,7 @@ def test_a_file_that_becomes_shorter(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.truncate(path.stat().st_size - 100)
     with pytest.raises(CheckpointError, match="a file that became shorter, allowed: the whole"):
-        fill(Weights(SHAPES), tensors, CPU, HALF, "unet", Digest())
+        read_all(allocate(Weights(SHAPES), tensors, CPU, HALF))
 
 
 def test_a_matrix_that_lies_the_other_way(tmp_path: Path) -> None:
