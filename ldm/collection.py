@@ -1,12 +1,14 @@
 """The models at hand: which there are, what each is like, and those that are loaded.
 
-Knows nothing of requests or of drawing.
+Owns which are unloaded when memory is short: those that nobody draws with, the one that was used
+longest ago first. Knows nothing of requests or of drawing.
 """
 
+import gc
 import threading
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -17,11 +19,12 @@ from ldm.checkpoints.load import (
     Checkpoint,
     CheckpointError,
     Defaults,
+    choose_device,
     load,
     read_defaults,
     read_family,
 )
-from ldm.checkpoints.memory import Thrift
+from ldm.checkpoints.memory import USABLE, Thrift, free_memory
 from ldm.recipe import RecipeError
 
 MODELS = Path(__file__).parent.parent / "assets" / "models"
@@ -35,6 +38,37 @@ def find_models(extra: Sequence[Path] = ()) -> dict[str, Path]:
     return {folder.name: folder for folder in folders}
 
 
+def weights_bytes(path: Path) -> int:
+    """What a model's files of weights weigh: about what they take of the memory, or more."""
+    files = [path] if path.is_file() else path.rglob("*.safetensors")
+    return sum(file.stat().st_size for file in files)
+
+
+@dataclass(eq=False)
+class _Loaded:
+    """A model in memory, and how many hold it there."""
+
+    checkpoint: Checkpoint
+    users: int = 0
+
+
+@dataclass(eq=False)
+class Lease:
+    """A model that stays loaded until it is released. Releasing twice is the same as once."""
+
+    checkpoint: Checkpoint
+    _loaded: _Loaded
+    _leases: threading.Condition
+    _released: bool = field(default=False, init=False)
+
+    def release(self) -> None:
+        with self._leases:
+            if not self._released:
+                self._released = True
+                self._loaded.users -= 1
+                self._leases.notify_all()
+
+
 class Collection:
     """Models by name, each loaded when it is first asked for.
 
@@ -42,7 +76,8 @@ class Collection:
     machine has where None. max_pixels: width times height of a picture may be this much; as the
     device can where None. extras: what stands beside a model, by its name; loras: name -> file,
     for recipes of any model. thrift: with memory, of every model; chosen by what is free where
-    None. Thread safe.
+    None. memory: bytes for models and drawing; what is free on the device now where None. Models
+    take half of it, and one that is larger is loaded alone. Thread safe.
     """
 
     def __init__(
@@ -54,6 +89,7 @@ class Collection:
         extras: Mapping[str, Extras] | None = None,
         loras: Mapping[str, Path] | None = None,
         thrift: Thrift | None = None,
+        memory: int | None = None,
     ) -> None:
         if not models:
             raise CheckpointError(
@@ -65,8 +101,10 @@ class Collection:
         self._extras = {} if extras is None else extras
         self._loras = {} if loras is None else loras
         self._max_pixels = max_pixels
-        self._loaded: dict[str, Checkpoint] = {}
-        self._load_locks: dict[str, threading.Lock] = defaultdict(threading.Lock)
+        self.memory = memory or int(USABLE * free_memory(device or choose_device()))
+        self._loading = threading.Lock()  # one model at a time
+        self._leases = threading.Condition()  # guards what follows
+        self._loaded: OrderedDict[str, _Loaded] = OrderedDict()  # what was used last stands last
 
     def names(self) -> list[str]:
         return list(self.models)
@@ -88,15 +126,66 @@ class Collection:
         """What kind of model it is and what it can do, read without loading its weights."""
         return read_family(self.folder(model), self.extras(model))
 
-    def checkpoint(self, model: str) -> Checkpoint:
-        """The loaded model; the first caller waits for it to load. Raises CheckpointError."""
+    def loaded(self) -> list[str]:
+        """The models that are in memory, the one that was used last standing last."""
+        with self._leases:
+            return list(self._loaded)
+
+    def checkpoint(self, model: str, told: Callable[[float], None] | None = None) -> Checkpoint:
+        """The loaded model, which may be unloaded when others are wanted. See `lease`."""
+        lease = self.lease(model, told)
+        lease.release()
+        return lease.checkpoint
+
+    def lease(self, model: str, told: Callable[[float], None] | None = None) -> Lease:
+        """The loaded model, to be released by whoever draws with it.
+
+        The first caller waits for it to load, and for room where models in use take all of it.
+        told: gets 0 at once where there is something to wait for. Raises CheckpointError.
+        """
         folder = self.folder(model)
-        with self._load_locks[model]:
-            if model not in self._loaded:
-                self._loaded[model] = load(
-                    folder, self.device, self.dtype, self.extras(model), self.thrift
-                )
-            return self._loaded[model]
+        lease = self._taken(model)
+        if lease is not None:
+            return lease
+        if told is not None:
+            told(0.0)
+        with self._loading:
+            lease = self._taken(model)
+            if lease is not None:  # loaded by someone else in the meantime
+                return lease
+            self._make_room(weights_bytes(folder))
+            checkpoint = load(folder, self.device, self.dtype, self.extras(model), self.thrift)
+            with self._leases:
+                self._loaded[model] = _Loaded(checkpoint, 1)
+                return Lease(checkpoint, self._loaded[model], self._leases)
+
+    def _taken(self, model: str) -> Lease | None:
+        with self._leases:
+            loaded = self._loaded.get(model)
+            if loaded is None:
+                return None
+            self._loaded.move_to_end(model)
+            loaded.users += 1
+            return Lease(loaded.checkpoint, loaded, self._leases)
+
+    def _make_room(self, wanted: int) -> None:
+        """Unload models until so many bytes more fit, or none is left; waits while all are in
+        use.
+        """
+        unloaded = False
+        with self._leases:
+            while self._loaded and self._bytes() + wanted > self.memory // 2:
+                idle = [name for name, loaded in self._loaded.items() if not loaded.users]
+                if idle:
+                    del self._loaded[idle[0]]
+                    unloaded = True
+                else:
+                    self._leases.wait()
+        if unloaded:
+            gc.collect()  # modules stand in circles
+
+    def _bytes(self) -> int:
+        return sum(weights_bytes(self.models[name]) for name in self._loaded)
 
     def max_pixels(self, model: str) -> int:
         """Width times height may be this much on this machine."""

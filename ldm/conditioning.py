@@ -97,8 +97,9 @@ def conditionings(
 ) -> tuple[Conditioning, Conditioning | None]:
     """The prompt's conditioning, and the negative prompt's where guidance compares the two.
 
-    A U-Net that is told the guidance scale is compared with nothing. Raises PromptError for a
-    caption that cannot be encoded.
+    A U-Net that is told the guidance scale is compared with nothing. To be called with the recipe's
+    LoRAs in the weights (see `Checkpoint.using`). Raises PromptError for a caption that cannot be
+    encoded.
     """
     if checkpoint.text_encoder is None:
         return Conditioning(), None
@@ -109,7 +110,9 @@ def conditionings(
     guided = scale != 1 and not embedded
     # Unused, a long negative prompt must not lengthen the prompt's states either.
     captions = [recipe.prompt, *([recipe.negative_prompt] if guided else [])]
-    text = checkpoint.text_encoder.encode_captions(captions, recipe.clip_skip)
+    text = checkpoint.captions.encode(
+        checkpoint.text_encoder, captions, recipe.clip_skip, checkpoint.loras.used
+    )
     guidance = torch.tensor([scale - 1], device=text.states.device) if embedded else None
 
     def row(index: int) -> Conditioning:

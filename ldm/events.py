@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it: waiting, progress, previews, the result.
+"""What a run tells whoever watches it: its model loading, waiting, progress, previews, the result.
 
 Plain data. Knows neither how pictures are made nor who looks at them.
 """
@@ -8,6 +8,13 @@ from dataclasses import dataclass
 from PIL import Image
 
 from ldm.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Loading:
+    """The model is brought into memory first; share: how much of it is there, 0 to 1."""
+
+    share: float
 
 
 @dataclass(frozen=True)
@@ -58,4 +65,4 @@ class Result:
     seconds: float
 
 
-Event = Queued | Progress | Preview | Result
+Event = Loading | Queued | Progress | Preview | Result

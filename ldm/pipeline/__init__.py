@@ -7,14 +7,16 @@ sampler, noise level, guidance and random numbers. `run` drives one request alon
 does not know of threads, queues or visitors.
 """
 
-from ldm.pipeline.checks import check, check_pictures, upscaled_size
-from ldm.pipeline.pictures import DrawingError, decode, finish, made_with
-from ldm.pipeline.request import PREVIEW_EVERY, Request, advance, run
-from ldm.pipeline.rows import Row, Watcher, prepare
+from ldm.pipeline.calls import advance, evaluate
+from ldm.pipeline.checks import check, check_pictures, size_step, upscaled_size
+from ldm.pipeline.pictures import decode, finish, made_with
+from ldm.pipeline.request import PREVIEW_EVERY, Request, run
+from ldm.pipeline.rows import Answer, DrawingError, Row, Watcher, prepare
 from ldm.pipeline.starts import encode_picture
 
 __all__ = [
     "PREVIEW_EVERY",
+    "Answer",
     "DrawingError",
     "Request",
     "Row",
@@ -24,9 +26,11 @@ __all__ = [
     "check_pictures",
     "decode",
     "encode_picture",
+    "evaluate",
     "finish",
     "made_with",
     "prepare",
     "run",
+    "size_step",
     "upscaled_size",
 ]

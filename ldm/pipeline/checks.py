@@ -16,6 +16,13 @@ from ldm.diffusion.schedule import SCHEDULES
 from ldm.models.prompt import PromptError
 from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, WITH_PICTURE, Recipe, RecipeError
 
+LEAST_STEP = 8  # pixels
+
+
+def size_step(checkpoint: Checkpoint) -> int:
+    """Pixels: what the width and the height of a picture are best multiples of."""
+    return max(LEAST_STEP, checkpoint.vae.factor)
+
 
 def check_task(task: str, family: Family) -> None:
     """Refuse a task that models of this family cannot do. Raises RecipeError."""

@@ -13,12 +13,8 @@ from ldm import __version__, imaging
 from ldm.checkpoints.load import Checkpoint
 from ldm.diffusion.denoiser import scale_input
 from ldm.events import Picture
-from ldm.pipeline.rows import Row
+from ldm.pipeline.rows import NO_PICTURE, DrawingError, Row
 from ldm.recipe import Recipe
-
-
-class DrawingError(RuntimeError):
-    """The model put out numbers that are no picture (NaN or infinite), in float32 as well."""
 
 
 @torch.no_grad()
@@ -29,19 +25,18 @@ def decode(checkpoint: Checkpoint, latents: Tensor) -> Tensor:
     Half precision overflows in some autoencoders (a black picture elsewhere). Raises DrawingError
     if float32 does not help.
     """
-    decoded = checkpoint.vae.decode(latents).float()
-    if decoded.isfinite().all():
-        return decoded
-    dtype = next(checkpoint.vae.parameters()).dtype
-    try:
-        decoded = checkpoint.vae.float().decode(latents.float())
-    finally:
-        checkpoint.vae.to(dtype)
+    vae = checkpoint.vae
+    with checkpoint.autoencoding():
+        decoded = vae.decode(latents).float()
+        if decoded.isfinite().all():
+            return decoded
+        dtype = next(vae.parameters()).dtype
+        try:
+            decoded = vae.float().decode(latents.float())
+        finally:
+            vae.to(dtype)
     if not decoded.isfinite().all():
-        raise DrawingError(
-            "the model put out numbers that are no picture; "
-            "another seed or a lower guidance may help"
-        )
+        raise DrawingError(NO_PICTURE)
     return decoded
 
 
@@ -49,12 +44,14 @@ def finish(checkpoint: Checkpoint, row: Row) -> Picture:
     """Decode a finished row, paste the original back outside the mask, and write the PNG."""
     last = torch.tensor([float(row.sigmas[-1])], dtype=torch.float64)
     image = imaging.to_image(decode(checkpoint, scale_input(row.x, last)))
-    changed = None
-    if row.picture is not None and row.mask is not None:
-        image = imaging.paste_back(row.picture, image, row.mask)
-        changed = imaging.changed_outside(row.picture, image, row.mask)
+    changed, mask = None, row.mask
+    if row.region is not None:
+        image, mask, changed = row.region.set_back(image, row.recipe.mask_feather)
+    elif row.picture is not None and mask is not None:
+        image = imaging.paste_back(row.picture, image, mask)
+        changed = imaging.changed_outside(row.picture, image, mask)
     text = {"recipe": row.recipe.to_json(), "made_with": made_with(checkpoint, row.recipe)}
-    return Picture(image, imaging.encode_png(image, text), row.recipe, changed, row.mask)
+    return Picture(image, imaging.encode_png(image, text), row.recipe, changed, mask)
 
 
 def made_with(checkpoint: Checkpoint, recipe: Recipe) -> str:

@@ -1,11 +1,11 @@
 """A request's rows: each a picture on its way, with its own sampler and random numbers.
 
-Does not know the tasks (see `starts`) or the model's evaluation (see `request`).
+Does not know the tasks (see `starts`) or the model's evaluation (see `calls`).
 """
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -14,7 +14,11 @@ from torch import Tensor, nn
 
 from ldm.checkpoints.load import Checkpoint
 from ldm.conditioning import Conditioning, conditionings
+from ldm.diffusion.denoiser import scale_input
 from ldm.diffusion.samplers import SAMPLERS, Steps, initial
+from ldm.imaging.region import Region, region_around, size_for
+from ldm.models.layers import Context
+from ldm.pipeline.checks import size_step
 from ldm.pipeline.starts import Start, start_of
 from ldm.recipe import Recipe
 
@@ -37,6 +41,42 @@ class Watcher(Protocol):
         combined, before `row` takes these.
         """
         ...
+
+
+class DrawingError(RuntimeError):
+    """Nothing was wrong with the request, and yet there is no picture; the text says why."""
+
+
+NO_PICTURE = (
+    "the model put out numbers that are no picture; another seed or a lower guidance may help"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Told:
+    """What a U-Net call is told beside latents.
+
+    parts: of each place of the call; stacked: of all; context: the states of the text in the
+    U-Net's number type, projected where it can do that once for many steps.
+    """
+
+    parts: tuple[Conditioning, ...]
+    stacked: Conditioning
+    context: Tensor | Context | None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the model says to one row.
+
+    Clean latents (1, C, h, w): x0 as guidance combines them, those of the prompt alone, and those
+    of the negative prompt where there is guidance. finite: whether x0 is.
+    """
+
+    x0: Tensor
+    conditional: Tensor
+    unconditional: Tensor | None
+    finite: bool
 
 
 @dataclass(eq=False)
@@ -62,9 +102,11 @@ class Row:
     extra: Tensor | None = None
     picture: Image.Image | None = None  # the given picture as fitted, to be pasted back
     mask: Image.Image | None = None  # feathered, of the same size
+    region: Region | None = None  # what these two are of, where only a part is drawn
     x0: Tensor | None = None
     finished: bool = False
     watcher: Watcher | None = None
+    told: Told | None = None  # of the call that it comes first in
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -79,8 +121,23 @@ class Row:
         total = len(self.sigmas) - 1
         return total if self.finished else int((self.sigmas[:-1] > self.sigma).sum())
 
-    def take(self, x0: Tensor) -> None:
-        """Hand the denoised latents to the sampler and let it say what it wants next."""
+    @property
+    def seen(self) -> Tensor:
+        """What can be shown of it (1, C, h, w): the last answer, or the noise of its start."""
+        if self.x0 is not None:
+            return self.x0
+        return scale_input(self.x, torch.tensor([self.sigma], dtype=torch.float64))
+
+    def take(self, answer: Answer) -> None:
+        """Hand the denoised latents to the sampler and let it say what it wants next.
+
+        Raises DrawingError for numbers that are no picture, and what the watcher raises.
+        """
+        x0 = answer.x0
+        if not answer.finite:
+            raise DrawingError(NO_PICTURE)
+        if self.watcher is not None:
+            self.watcher.saw(self, answer.conditional, answer.unconditional, x0)
         if self.original is not None and self.repaint is not None:
             # Known latents replace the prediction itself, before the sampler uses it: every noise
             # level of every sampler then agrees with them, and no noise has to be made for them.
@@ -89,7 +146,30 @@ class Row:
         try:
             self.x, self.sigma = self.steps.send(x0)
         except StopIteration as stop:
-            self.x, self.finished = stop.value, True
+            self.x, self.finished, self.told = stop.value, True, None
+
+
+def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
+    """From `start` (0) to `end` (1) along the great circle: Shoemake, SIGGRAPH 1985, section 3.3.
+
+    Between two standard normals it keeps their length, and so the variance, where a straight line
+    would lose up to half of it.
+    """
+    cosine = (start * end).sum() / (start.norm() * end.norm())
+    angle = cosine.clamp(-1, 1).arccos()
+    if angle == 0:
+        return start
+    along = torch.sin((1 - share) * angle) * start + torch.sin(share * angle) * end
+    return along / torch.sin(angle)
+
+
+def varied(noise: Tensor, recipe: Recipe) -> Tensor:
+    """The first noise of a picture, blended into that of the recipe's variation seed."""
+    if recipe.variation_strength == 0:
+        return noise
+    generator = torch.Generator().manual_seed(recipe.variation_seed)
+    other = torch.randn(noise.shape, generator=generator).to(noise)
+    return slerp(noise, other, recipe.variation_strength)
 
 
 def with_noise(start: Start, generator: torch.Generator) -> Tensor | None:
@@ -100,6 +180,12 @@ def with_noise(start: Start, generator: torch.Generator) -> Tensor | None:
     return start.extra_signal**0.5 * start.extra + (1 - start.extra_signal) ** 0.5 * noise
 
 
+def region_of(recipe: Recipe, init_image: Image.Image, mask: Image.Image) -> Region:
+    """The part around the mask that the recipe draws alone. Raises ImageError for an empty mask."""
+    box = region_around(mask, recipe.padding_mask_crop or 0, (recipe.width, recipe.height))
+    return Region(init_image, mask, box)
+
+
 @torch.no_grad()
 def prepare(
     checkpoint: Checkpoint, recipe: Recipe, init_image: Image.Image | None, mask: Image.Image | None
@@ -107,14 +193,22 @@ def prepare(
     """The rows of a request, one for each of its pictures, standing at their first step.
 
     init_image: RGB; mask: L of the same size. Both are brought to the recipe's size by covering it
-    and cropping. Raises ValueError (of ldm.imaging or ldm.diffusion) that names the field.
+    and cropping, or their part around the mask to about that size. Raises ValueError (of
+    ldm.imaging or ldm.diffusion) that names the field.
     """
-    checkpoint.loras.use(recipe.loras)  # the text model's weights change with them, too
-    conditional, unconditional = conditionings(checkpoint, recipe)
+    region, drawn = None, recipe
+    if recipe.padding_mask_crop is not None and init_image is not None and mask is not None:
+        region = region_of(recipe, init_image, mask)
+        size = size_for(region.box, (recipe.width, recipe.height), size_step(checkpoint))
+        init_image, mask = region.cut_out(size)
+        drawn = replace(recipe, width=size[0], height=size[1])
+    with checkpoint.using(recipe.loras):  # the text model's weights change with them, too
+        conditional, unconditional = conditionings(checkpoint, drawn)
     sampler = SAMPLERS[recipe.sampler]
-    start = start_of(checkpoint, recipe, init_image, mask)
+    with checkpoint.autoencoding():
+        start = start_of(checkpoint, drawn, init_image, mask)
     factor = checkpoint.vae.factor
-    shape = (1, checkpoint.vae.latent_channels, recipe.height // factor, recipe.width // factor)
+    shape = (1, checkpoint.vae.latent_channels, drawn.height // factor, drawn.width // factor)
 
     rows = []
     for index in range(recipe.num_images):
@@ -126,10 +220,11 @@ def prepare(
         def noise(generator: torch.Generator = generator) -> Tensor:
             return torch.randn(shape, generator=generator).to(checkpoint.device)
 
+        first = varied(noise(), alone)
         if start.latents is None:
-            x = initial(noise(), start.sigmas)
+            x = initial(first, start.sigmas)
         else:
-            x = start.latents + float(start.sigmas[0]) * noise()
+            x = start.latents + float(start.sigmas[0]) * first
         steps = sampler.function(x, start.sigmas, noise)
         x, sigma = next(steps)
         rows.append(
@@ -146,6 +241,7 @@ def prepare(
                 extra=extra,
                 picture=start.picture,
                 mask=start.mask,
+                region=region,
             )
         )
     return rows

@@ -1,10 +1,6 @@
-"""The engine under several visitors: shared steps, cancels, failures, refusals, its end."""
+"""The engine under several visitors: shared steps, turns, cancels, refusals, its end."""
 
 import asyncio
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,64 +8,19 @@ import pytest
 import torch
 from PIL import Image
 
-from ldm import engine as engine_module
 from ldm.checkpoints.load import CheckpointError
 from ldm.collection import find_models
 from ldm.engine import Engine, EngineBusy, EngineClosed
-from ldm.events import Event, Preview, Progress, Queued, Result
-from ldm.pipeline import Row, advance
-from ldm.recipe import Recipe, RecipeError
-
-SIZE = 64
-
-
-def make(**changes: object) -> Recipe:
-    base = Recipe(
-        prompt="a lake at dawn",
-        model="small",
-        num_inference_steps=6,
-        guidance_scale=4.0,
-        width=SIZE,
-        height=SIZE,
-    )
-    return replace(base, **changes)
-
-
-@pytest.fixture
-def engine(small_stable_diffusion_folder: Path) -> Iterator[Engine]:
-    models = {"small": small_stable_diffusion_folder}
-    with Engine(models, torch.device("cpu"), torch.float32, max_rows=4, max_waiting=3) as made:
-        yield made
-
-
-def image_of(events: list[Event]) -> np.ndarray:
-    assert isinstance(events[-1], Result)
-    return np.asarray(events[-1].pictures[0].image).astype(int)
-
-
-def wait_until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not true():
-        assert time.monotonic() < deadline, "waited for 10 seconds"
-        time.sleep(0.01)
-
-
-class Gate:
-    """Holds the engine's steps until opened, so that a test can decide what happens in between."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.open, self.calls = threading.Event(), 0
-        monkeypatch.setattr(engine_module, "advance", self.advance)
-
-    def advance(self, checkpoint: object, rows: list[Row]) -> None:
-        self.open.wait(30)
-        self.calls += 1
-        advance(checkpoint, rows)  # type: ignore[arg-type]
+from ldm.events import Event, Loading, Preview, Progress, Queued, Result
+from ldm.recipe import RecipeError
+from tests.engine.visitors import SIZE, Gate, image_of, make, wait_until
 
 
 def test_events_in_order(engine: Engine) -> None:
     events = list(engine.run(make()))
-    assert isinstance(events[0], Queued) and events[0].position == 0
+    loading, queued, *_ = events
+    assert isinstance(loading, Loading), "nobody has asked for the model before"
+    assert isinstance(queued, Queued) and queued.position == 0
     assert [e.step for e in events if isinstance(e, Progress)] == [1, 2, 3, 4, 5, 6]
     assert [e.step for e in events if isinstance(e, Preview)] == [1, 4]
     assert isinstance(events[-1], Result)
@@ -86,10 +37,10 @@ def test_visitors_share_steps_and_keep_their_own_pictures(
     alone = [image_of(list(engine.run(recipe))) for recipe in recipes]
     gate = Gate(monkeypatch)
     streams = [engine.run(recipe, visitor=str(i)) for i, recipe in enumerate(recipes)]
-    time.sleep(0.2)
+    wait_until(lambda: all(ticket.request for ticket in engine._tickets))
     gate.open.set()
     together = [image_of(list(stream)) for stream in streams]
-    assert gate.calls <= 8, "six steps, and the first may have started alone"
+    assert len(gate.calls) <= 8, "six steps, and the first may have started alone"
     for one, other in zip(alone, together, strict=True):
         assert np.abs(one - other).max() <= 1  # another batch size adds in another order
     assert np.abs(alone[0] - alone[2]).max() > 10
@@ -104,35 +55,10 @@ def test_closing_a_stream_frees_its_rows_within_one_step(
     while not isinstance(next(events), Progress):
         pass
     events.close()
-    before = gate.calls
+    before = len(gate.calls)
     image_of(list(engine.run(make(num_inference_steps=2))))
-    assert gate.calls - before <= 1 + 2
-    wait_until(lambda: not engine._active)
-
-
-def test_a_failing_request_fails_alone(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    def poisoned(checkpoint: object, rows: list[Row]) -> None:
-        if any(row.recipe.seed == 13 for row in rows):
-            raise RuntimeError("out of memory")
-        advance(checkpoint, rows)  # type: ignore[arg-type]
-
-    good = image_of(list(engine.run(make(seed=1))))
-    monkeypatch.setattr(engine_module, "advance", poisoned)
-    streams = [engine.run(make(seed=seed), visitor=str(seed)) for seed in (1, 13)]
-    assert np.abs(image_of(list(streams[0])) - good).max() <= 1
-    with pytest.raises(RuntimeError, match="out of memory"):
-        list(streams[1])
-    assert np.abs(image_of(list(engine.run(make(seed=1)))) - good).max() <= 1
-
-
-def test_numbers_that_are_no_picture_are_an_error(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    vae = engine.checkpoint("small").vae
-    monkeypatch.setattr(vae, "decode", lambda z: torch.full((len(z), 3, SIZE, SIZE), torch.nan))
-    engine.preview_every = 0
-    with pytest.raises(RuntimeError, match="no picture"):
-        list(engine.run(make()))
+    assert len(gate.calls) - before <= 1 + 2
+    wait_until(lambda: not engine._tickets)
 
 
 def test_waiting_is_told_and_a_full_queue_refuses(
@@ -140,7 +66,7 @@ def test_waiting_is_told_and_a_full_queue_refuses(
 ) -> None:
     gate = Gate(monkeypatch)
     first = engine.run(make(num_images=4))
-    wait_until(lambda: bool(engine._active))
+    wait_until(lambda: bool(gate.calls))
     waiting = [engine.run(make(num_inference_steps=1)) for _ in range(3)]
     positions = [next(stream) for stream in waiting]
     assert [p.position for p in positions if isinstance(p, Queued)] == [0, 1, 2]
@@ -154,24 +80,21 @@ def test_waiting_is_told_and_a_full_queue_refuses(
         image_of(list(stream))
 
 
-def test_the_visitor_with_least_goes_first(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_visitors_have_their_turns(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks for four pictures gives up places to those who come later, from their next step
+    on, and gets them back.
+    """
     gate = Gate(monkeypatch)
-    order: list[str] = []
-    prepare = engine._prepare
-
-    def noted(ticket: engine_module.Ticket) -> None:
-        order.append(ticket.visitor)
-        prepare(ticket)
-
-    monkeypatch.setattr(engine, "_prepare", noted)
-    greedy = [engine.run(make(num_images=3, num_inference_steps=2), visitor="greedy")]
-    wait_until(lambda: bool(order))
-    greedy += [engine.run(make(num_images=2, num_inference_steps=2), visitor="greedy")]
-    late = engine.run(make(num_inference_steps=2), visitor="late")
+    greedy = engine.run(make(num_images=4, num_inference_steps=4), visitor="greedy")
+    wait_until(lambda: bool(gate.calls))
+    late = [engine.run(make(seed=i, num_inference_steps=2), visitor=f"late {i}") for i in (10, 20)]
     gate.open.set()
-    for stream in [*greedy, late]:
+    for stream in (*late, greedy):
         image_of(list(stream))
-    assert order == ["greedy", "late", "greedy"]
+    seeds = [{row.recipe.seed for row in rows} for rows in gate.calls]
+    assert seeds[0] == {0, 1, 2, 3}
+    assert {0, 1, 10, 20} in seeds, "one picture each in turn, four places in all"
+    assert seeds[-1] <= {2, 3}, "who gave way ends last"
 
 
 def test_async_streams(engine: Engine) -> None:
@@ -197,7 +120,7 @@ def test_async_cancel_frees_the_engine(engine: Engine) -> None:
 
     asyncio.run(start_and_leave())
     image_of(list(engine.run(make(num_inference_steps=1))))
-    wait_until(lambda: not engine._active)
+    wait_until(lambda: not engine._tickets)
 
 
 def test_refusals_come_before_the_first_event(engine: Engine) -> None:

@@ -1,0 +1,131 @@
+"""The U-Net call that rows share: what goes in, and what it says to each row.
+
+Does not know what a row makes of the answer (see `rows`), or which rows come together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import torch
+from torch import Tensor
+
+from ldm.checkpoints.load import Checkpoint
+from ldm.conditioning import stack
+from ldm.diffusion.denoiser import scale_input, to_x0
+from ldm.diffusion.guidance import combine
+from ldm.models.k_unet import KUNet2DConditionModel
+from ldm.models.kinds import UNet
+from ldm.models.unet import UNet2DConditionModel
+from ldm.models.unet_2d import UNet2DModel
+from ldm.pipeline.rows import Answer, Row, Told
+
+
+def told(unet: UNet, rows: Sequence[Row], dtype: torch.dtype) -> Told:
+    """What the rows of a call are told, the prompts' part first, then that of negative prompts.
+
+    Made anew, keys and values of cross-attention with it, only when other rows come together; the
+    first row keeps it for the next step.
+    """
+    negatives = [row.unconditional for row in rows if row.unconditional is not None]
+    parts = (*(row.conditional for row in rows), *negatives)
+    known = rows[0].told
+    if known is not None and known.parts == parts:
+        return known
+    for row in rows:
+        row.told = None
+    stacked = stack(parts)
+    states = None if stacked.states is None else stacked.states.to(dtype)
+    projects = isinstance(unet, UNet2DConditionModel) and states is not None
+    rows[0].told = Told(parts, stacked, unet.project(states) if projects else states)
+    return rows[0].told
+
+
+def predict(unet: UNet, sample: Tensor, timesteps: Tensor, told: Told) -> Tensor:
+    """A U-Net's raw output (B, C, h, w) for latents (B, C, h, w), with what it is told beside."""
+    beside, context = told.stacked, told.context
+    if isinstance(unet, UNet2DModel) or context is None:
+        return unet(sample, timesteps)
+    if isinstance(unet, KUNet2DConditionModel):
+        assert beside.class_labels is not None
+        # Its last channel is a variance, which no sampler here asks for.
+        return unet(sample, timesteps, context, beside.class_labels.to(sample.dtype))[:, :-1]
+    return unet(
+        sample,
+        timesteps,
+        context,
+        pooled=beside.pooled,
+        time_ids=beside.time_ids,
+        class_labels=beside.class_labels,
+        guidance=beside.guidance,
+    )
+
+
+@contextmanager
+def watched(unet: UNet, rows: Sequence[Row], guided: Sequence[int]) -> Iterator[None]:
+    """Surrounds one U-Net call of `rows`, then of the negative prompts of the `guided` ones, with
+    their watchers.
+    """
+    with ExitStack() as stack:
+        for index, row in enumerate(rows):
+            if row.watcher is not None:
+                negative = [len(rows) + guided.index(index)] if index in guided else []
+                stack.enter_context(row.watcher.watch(row, unet, [index, *negative]))
+        yield
+
+
+@torch.no_grad()
+def evaluate(checkpoint: Checkpoint, rows: Sequence[Row]) -> list[Answer]:
+    """One model evaluation for every row, in one U-Net call. The rows do not move.
+
+    The rows must be of one kind (`Row.kind`). A row with guidance takes two places in the call, one
+    without takes one.
+    """
+    guided = [index for index, row in enumerate(rows) if row.unconditional is not None]
+    x = torch.cat([row.x for row in rows])
+    sigma = torch.tensor([row.sigma for row in rows], dtype=torch.float64)
+    sample = scale_input(x, sigma)
+    extras = [row.extra for row in rows if row.extra is not None]
+    if extras:
+        sample = torch.cat([sample, torch.cat(extras)], dim=1)
+    sample = sample.to(checkpoint.dtype)
+    timesteps = checkpoint.noise_schedule.timestep(sigma).to(checkpoint.device)
+    unet = checkpoint.unet
+    with checkpoint.using(rows[0].recipe.loras), watched(unet, rows, guided):
+        output = predict(
+            unet,
+            torch.cat([sample, sample[guided]]),
+            torch.cat([timesteps, timesteps[guided]]),
+            told(unet, rows, checkpoint.dtype),
+        ).float()
+
+    conditional, unconditional = output[: len(rows)], output[len(rows) :]
+    combined = conditional.clone()
+    if guided:
+        recipes = [rows[index].recipe for index in guided]
+        combined[guided] = combine(
+            unconditional,
+            conditional[guided],
+            torch.tensor([recipe.guidance_scale for recipe in recipes]),
+            torch.tensor([recipe.guidance_rescale for recipe in recipes]),
+        )
+
+    def clean(output: Tensor, rows: list[int]) -> Tensor:
+        return to_x0(output, x[rows], sigma[rows], checkpoint.noise_schedule.prediction_type)
+
+    every = list(range(len(rows)))
+    x0 = clean(combined, every)
+    of_prompt, of_negative = clean(conditional, every), clean(unconditional, guided)
+    finite = x0.isfinite().flatten(1).all(1).tolist()
+    negatives = {index: of_negative[[place]] for place, index in enumerate(guided)}
+    return [
+        Answer(x0[[index]], of_prompt[[index]], negatives.get(index), finite[index])
+        for index in every
+    ]
+
+
+def advance(checkpoint: Checkpoint, rows: Sequence[Row]) -> None:
+    """`evaluate`, and one move of each row's sampler."""
+    for row, answer in zip(rows, evaluate(checkpoint, rows), strict=True):
+        row.take(answer)
