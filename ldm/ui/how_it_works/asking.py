@@ -13,6 +13,7 @@ from ldm.engine import Engine
 from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, Recipe
 from ldm.ui.form import Updates, Values
 from ldm.ui.how_it_works import texts
+from ldm.ui.how_it_works.terms import SETTINGS, Terms
 from ldm.ui.texts import TEXT_EXAMPLES, label
 
 TAB = "how_it_works"
@@ -43,10 +44,11 @@ class Asking:
             self.sampler: recipe.sampler,
         }
 
-    def recipe(self, engine: Engine, values: Values) -> Recipe:
-        """Raises RecipeError for what cannot be drawn."""
+    def recipe(self, engine: Engine, values: Values, terms: Terms) -> Recipe:
+        """Raises RecipeError for what cannot be drawn, or not under these terms."""
         defaults = engine.defaults(values[self.model])
-        return Recipe(
+        width, height = terms.size(engine, values[self.model])
+        recipe = Recipe(
             values[self.prompt] or "",
             model=values[self.model],
             seed=values[self.seed],
@@ -54,9 +56,31 @@ class Asking:
             guidance_scale=values[self.guidance],
             sampler=values[self.sampler],
             schedule=defaults.schedule,
-            width=defaults.native_size[0],
-            height=defaults.native_size[1],
+            width=width,
+            height=height,
         )
+        terms.check(recipe)
+        return recipe
+
+    def under(self, terms: Terms) -> Updates:
+        """The controls as a link sets them; those it does not leave free cannot be changed."""
+        own = {
+            "caption": self.prompt,
+            "seed": self.seed,
+            "steps": self.steps,
+            "guidance": self.guidance,
+            "sampler": self.sampler,
+            "model": self.model,
+        }
+        found: Updates = {
+            component: gr.update(
+                value=terms.settings[SETTINGS[name]], interactive=terms.may_change(name)
+            )
+            for name, component in own.items()
+        }
+        most = LIMITS["num_inference_steps"].maximum
+        found[self.steps]["maximum"] = terms.max_steps or most
+        return found
 
 
 def build_asking(engine: Engine) -> tuple[Asking, gr.Button]:

@@ -218,6 +218,6 @@ def build_words(hooks: Hooks) -> Panel:
         (tokens, near_title, near, alike, between, positions),
         results=(redrawn,),
         fresh=fresh,
-        controls=(old,),
+        controls=(old, new),
         follows_step=False,
     )

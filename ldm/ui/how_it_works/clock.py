@@ -150,7 +150,7 @@ def build_time(hooks: Hooks) -> Panel:
     gr.on(
         compare.click,
         race,
-        inputs={hooks.key, hooks.step, other},
+        inputs={*hooks.places(), other},
         outputs=[ends, ways, compare],
         concurrency_limit=None,
         preprocess=False,

@@ -106,8 +106,10 @@ def build_guidance(hooks: Hooks) -> Panel:
         return await side_by_side(scene, visitor, recipes, [*map(texts.guidance_of, SCALES)])
 
     async def over_steps(scene: Scene, visitor: str) -> str:
-        recipes = [replace(scene.recording.recipe, num_inference_steps=n) for n in STEPS]
-        return await side_by_side(scene, visitor, recipes, [*map(texts.steps, STEPS)])
+        most = scene.terms.max_steps or STEPS[-1]
+        counts = [count for count in STEPS if count <= most]
+        recipes = [replace(scene.recording.recipe, num_inference_steps=n) for n in counts]
+        return await side_by_side(scene, visitor, recipes, [*map(texts.steps, counts)])
 
     async def leave_out(scene: Scene, visitor: str) -> str:
         run, words = scene.recording, str(scene.values[negative] or "").strip()

@@ -34,7 +34,11 @@ FILM_BATCH = 8
 
 
 class LabError(RuntimeError):
-    """Something a panel cannot show, said in a sentence."""
+    """Something a panel cannot show, said in a sentence: `words`, plain or as markup."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(words)
+        self.words = words
 
 
 class Lab:

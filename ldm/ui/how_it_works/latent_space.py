@@ -1,5 +1,6 @@
 """Panel 2, *Latent space*: the round trip, its price, a walk between pictures, a map of many."""
 
+import asyncio
 from functools import lru_cache
 
 import gradio as gr
@@ -17,6 +18,7 @@ from ldm.explain.latents import (
     encode_many,
     map_of,
     round_trip,
+    seconds_of,
 )
 from ldm.models.unet import UNet2DConditionModel
 from ldm.ui.form import Updates
@@ -30,16 +32,19 @@ from ldm.ui.how_it_works.panel import (
     area,
     build_opened,
     conclude,
+    connect_button,
     connect_place,
     introduce,
     thumbnail,
 )
-from ldm.ui.how_it_works.visuals import Shown, facts, heading, number, pictures, source
+from ldm.ui.how_it_works.visuals import Shown, facts, heading, number, pictures, said, source
 from ldm.ui.settings import PROJECT
 
 NAME = "latents"
 SHEET = PROJECT / "assets" / "examples" / "drawings.webp"
 TILE = 128  # pixels of a drawing on the sheet
+ALL = 64  # channels shown; public autoencoders have 4 to 32
+MOST_SECONDS = 2.0  # of one timed evaluation
 CORNERS = (3, 17, 41, 66)  # drawings of the sheet that the walk goes between
 
 
@@ -112,7 +117,7 @@ def bench(scene: Scene, opened: object) -> str:
         + pictures(items, least=200)
         + facts(values)
         + heading(texts.LATENT_CHANNELS)
-        + f'<div class="how-channels">{channels(trip.latents, "latents", "latents")}</div>'
+        + f'<div class="how-channels">{channels(trip.latents, "latents", "latents", ALL)}</div>'
     )
 
 
@@ -135,6 +140,38 @@ def price(scene: Scene, atlas: Atlas) -> str:
         + f'<table class="how-table"><thead><tr><td></td><th scope=col>{texts.ON_LATENTS}</th>'
         f"<th scope=col>{texts.ON_PIXELS}</th><th scope=col>{texts.TIMES}</th></tr></thead>"
         f"<tbody>{body}</tbody></table>"
+    )
+
+
+def timings(scene: Scene, atlas: Atlas) -> str:
+    """How long one evaluation takes at the latents' size and at twice the sides, and so on towards
+    the pixels', as far as that takes no longer than `MOST_SECONDS`.
+    """
+    run, checkpoint = scene.recording, scene.lab.checkpoint(scene.recording)
+    recipe, (_, rows, columns) = run.recipe, run.final.shape
+    measured: list[tuple[int, int, float, int]] = []
+    while rows <= recipe.height:
+        operations = atlas.cost(scene, rows, columns).operations
+        # Attention's memory makes large sizes slower than the count says, hence the margin.
+        if measured and 2 * measured[-1][2] * operations / measured[-1][3] > MOST_SECONDS:
+            break
+        with scene.lab.asking():
+            seconds = seconds_of(checkpoint, rows, columns, len(run.places))
+        measured.append((rows, columns, seconds, operations))
+        rows, columns = 2 * rows, 2 * columns
+    first = measured[0]
+    body = "".join(
+        f"<tr><th scope=row>{w} × {h}</th><td>{number(seconds)}</td>"
+        f"<td>{number(seconds / first[2])}</td><td>{number(count / first[3])}</td></tr>"
+        for h, w, seconds, count in measured
+    )
+    heads = "".join(
+        f"<th scope=col>{name}</th>"
+        for name in (texts.TIMED_SIZE, texts.SECONDS, texts.IN_TIME, texts.IN_COUNT)
+    )
+    return (
+        said(texts.TIMED.format(limit=f"{MOST_SECONDS:g}"))
+        + f'<table class="how-table"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
     )
 
 
@@ -208,6 +245,9 @@ def build_latents(hooks: Hooks, opened: gr.State) -> Panel:
     build_opened(opened)
     atlas = Atlas()
     round_, cost = area("latents-bench"), area("latents-cost")
+    with gr.Row(elem_classes="how-row"):
+        clock = gr.Button(texts.TIME_IT, elem_id="how-time-it")
+    timed = area("latents-timed")
     with gr.Row(elem_classes="how-split"):
         with gr.Column():
             square, mixed = area("latents-pad"), area("latents-mixed")
@@ -225,6 +265,10 @@ def build_latents(hooks: Hooks, opened: gr.State) -> Panel:
             unpacked: unpacked_at(scene, atlas, 0.5, 0.5),
         }
 
+    async def measure(scene: Scene, visitor: str) -> str:
+        return await asyncio.to_thread(timings, scene, atlas)
+
+    connect_button(clock, timed, hooks, (), measure)
     connect_place(square, mixed, hooks, lambda scene, x, y: walked(scene, atlas, x, y))
     connect_place(chart, unpacked, hooks, lambda scene, x, y: unpacked_at(scene, atlas, x, y))
     return Panel(
@@ -232,6 +276,7 @@ def build_latents(hooks: Hooks, opened: gr.State) -> Panel:
         draw,
         (opened,),
         (round_, cost, square, mixed, chart, unpacked),
+        results=(timed,),
         follows_step=False,
         slow=True,
     )

@@ -261,4 +261,5 @@ def build_looks(hooks: Hooks) -> Panel:
         (large, caption, steps, tiles),
         results=(redrawn,),
         fresh=fresh,
+        controls=(weight,),
     )

@@ -36,13 +36,14 @@ from ldm.ui.how_it_works.visuals import (
 )
 
 NAME = "noise"
+CHANNELS = 8  # shown of the latents, where there are more
 LATENT_LIMIT = 3.0  # standard deviations; latents have about 1
 FEW_STEPS = (1, 2, 4)
 FRAME_MS, LAST_MS = 120, 1600
 
 
-def channels(latents: Tensor, kind: str, what: str) -> str:
-    """Each channel of (C, h, w) as a signed map."""
+def channels(latents: Tensor, kind: str, what: str, most: int = CHANNELS) -> str:
+    """The channels of (C, h, w), or the first of many, as signed maps."""
     return pictures(
         (
             Shown(
@@ -51,7 +52,7 @@ def channels(latents: Tensor, kind: str, what: str) -> str:
                 note=f"channel {index + 1}",
                 kind=kind,
             )
-            for index, channel in enumerate(latents[:8])
+            for index, channel in enumerate(latents[:most])
         ),
         least=72,
     )

@@ -24,11 +24,12 @@ from ldm.ui.form import Updates, Values, plain_words
 from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.lab import Lab, LabError
 from ldm.ui.how_it_works.panel_texts import PANELS
+from ldm.ui.how_it_works.terms import Terms
 from ldm.ui.how_it_works.visuals import CHOOSE, problem, said
 
 log = logging.getLogger(__name__)
 
-REFUSALS = (CheckpointError, EngineBusy, EngineClosed, DrawingError, LabError)
+REFUSALS = (CheckpointError, EngineBusy, EngineClosed, DrawingError)
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Scene:
     recording: Recording
     step: int  # of the frames, from 0
     values: Values
+    terms: Terms
 
     @property
     def frame(self) -> Frame:
@@ -73,11 +75,18 @@ class Panel:
 
 @dataclass(frozen=True)
 class Hooks:
-    """What a panel's own buttons need of the tab: whose run it is, and at which step."""
+    """What a panel's own buttons need of the tab: whose run it is, at which step, and under which
+    terms of a teacher's link.
+    """
 
     lab: Lab
     key: gr.State
     step: gr.Slider
+    terms: gr.State
+
+    def places(self) -> set[Component]:
+        """What `scene_of` reads."""
+        return {self.key, self.step, self.terms}
 
 
 def area(name: str, label: str = "") -> gr.HTML:
@@ -128,6 +137,8 @@ def words_of(error: Exception) -> str:
     """What became of a wish, for a person; what nobody expected goes to the log."""
     if isinstance(error, (RecipeError, ImageError)):
         return plain_words(error)
+    if isinstance(error, LabError):
+        return error.words
     if isinstance(error, REFUSALS):
         return str(error)
     log.exception("a panel failed", exc_info=error)
@@ -166,7 +177,7 @@ def connect_button(
     gr.on(
         button.click,
         press,
-        inputs={hooks.key, hooks.step, *inputs},
+        inputs={*hooks.places(), *inputs},
         outputs=[output, button],
         concurrency_limit=None,
         preprocess=False,
@@ -188,10 +199,11 @@ def connect_place(
         except Exception as error:
             return {output: problem(words_of(error))}
 
-    place.select(
+    gr.on(
+        place.select,
         press,
-        {hooks.key, hooks.step},
-        [output],
+        inputs=hooks.places(),
+        outputs=[output],
         concurrency_limit=None,
         trigger_mode="always_last",
         preprocess=False,
@@ -206,7 +218,7 @@ def scene_of(hooks: Hooks, values: Values) -> Scene:
     step = values[hooks.step]
     last = len(recording.frames)
     step = min(max(int(step), 1), last) if isinstance(step, int | float) else last
-    return Scene(hooks.lab, recording, step - 1, values)
+    return Scene(hooks.lab, recording, step - 1, values, values[hooks.terms])
 
 
 def build_opened(opened: gr.State) -> None:
@@ -220,7 +232,7 @@ def build_opened(opened: gr.State) -> None:
 
     def take(path: str | None) -> Updates:
         if path is None:
-            return {}
+            return gr.skip()
         try:
             return {opened: open_image(path, "init_image").image, message: ""}
         except ImageError as error:

@@ -23,17 +23,22 @@ from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.asking import TAB, Asking, build_asking
 from ldm.ui.how_it_works.both_ways import build_both_ways
 from ldm.ui.how_it_works.caption import build_words
+from ldm.ui.how_it_works.classes import Classes
 from ldm.ui.how_it_works.clock import build_time
 from ldm.ui.how_it_works.guidance import build_guidance
 from ldm.ui.how_it_works.lab import Lab, LabError
 from ldm.ui.how_it_works.latent_space import build_latents
+from ldm.ui.how_it_works.lessons.card import Card, Places, build_card, connect_card
 from ldm.ui.how_it_works.looking import build_looks
 from ldm.ui.how_it_works.matching import build_matching
 from ldm.ui.how_it_works.network import build_network
 from ldm.ui.how_it_works.noise import build_noise
 from ldm.ui.how_it_works.panel import Hooks, Panel, drawn, scene_of, words_of
 from ldm.ui.how_it_works.panel_texts import PANELS
+from ldm.ui.how_it_works.teacher import build_teacher, connect_teacher
+from ldm.ui.how_it_works.terms import Terms
 from ldm.ui.how_it_works.visuals import Shown, number, pictures, said
+from ldm.ui.how_it_works.wall import WallParts, build_wall, connect_wall
 from ldm.ui.stage import status_line
 from ldm.ui.texts import queued, say, step_of
 
@@ -46,14 +51,28 @@ class HowItWorks:
     calls it from elsewhere gives `outputs` to its event, and selects the tab `TAB`.
     """
 
-    lab: Lab
+    hooks: Hooks
     asking: Asking
-    key: gr.State
-    step: gr.Slider
+    card: Card
+    places: Places
+    wall: WallParts
+    classes: Classes
     go: gr.Button
     status: gr.HTML
     result: gr.HTML
     panels: tuple[Panel, ...]
+
+    @property
+    def lab(self) -> Lab:
+        return self.hooks.lab
+
+    @property
+    def key(self) -> gr.State:
+        return self.hooks.key
+
+    @property
+    def step(self) -> gr.Slider:
+        return self.hooks.step
 
     @property
     def outputs(self) -> list[Component]:
@@ -64,11 +83,11 @@ class HowItWorks:
     def _fresh(self, scene_values: Values, recording: Recording, step: int) -> Updates:
         """What a new run sets in every panel."""
         found: Updates = {}
-        hooks = Hooks(self.lab, self.key, self.step)
+        values = {**scene_values, self.step: step, self.hooks.terms: Terms()}
         for panel in self.panels:
             found |= {place: "" for place in panel.results}
             if panel.fresh is not None:
-                scene = scene_of(hooks, {**scene_values, self.step: step})
+                scene = scene_of(self.hooks, values)
                 try:
                     found |= panel.fresh(scene)
                 except LabError:
@@ -148,12 +167,15 @@ def step_words(recording: Recording, step: int) -> str:
     return said(texts.step_line(frame.index + 1, len(recording.asked), number(frame.sigma), ratio))
 
 
-def build_how_it_works(engine: Engine, clip: str = "") -> HowItWorks:
-    """The tab. clip: a CLIP model for the last panel, "" for none."""
+def build_how_it_works(engine: Engine, clip: str = "", classes: int = 0) -> HowItWorks:
+    """The tab. clip: a CLIP model for the last panel, "" for none; classes: how many school classes
+    may have a wall at once.
+    """
     lab = Lab(engine)
     with gr.Tab(texts.TAB, id=TAB), gr.Column(elem_classes="ldm-tab how"):
         key = gr.State("", delete_callback=lab.shelf.drop)
         active, shown, opened = gr.State(FIRST), gr.State(""), gr.State(None)
+        terms = gr.State(Terms())
         with gr.Row(elem_classes="how-top"):
             with gr.Column(elem_classes="how-ask"):
                 gr.HTML(
@@ -162,12 +184,15 @@ def build_how_it_works(engine: Engine, clip: str = "") -> HowItWorks:
                 )
                 asking, go = build_asking(engine)
                 status = gr.HTML(status_line(say("ready")), elem_id=f"{TAB}-status")
+                teacher = build_teacher(classes > 0)
             result = gr.HTML(
                 f'<div class="how-empty"><p>{texts.NOT_YET}</p></div>',
                 apply_default_css=False,
                 elem_id=f"{TAB}-result",
                 elem_classes="how-result",
             )
+        card = build_card()
+        wall = build_wall()
         with gr.Column(elem_classes="how-clock"):
             step = gr.Slider(
                 1,
@@ -181,7 +206,7 @@ def build_how_it_works(engine: Engine, clip: str = "") -> HowItWorks:
                 buttons=[],
             )
             line = gr.HTML("", elem_id=f"{TAB}-step-line")
-        hooks = Hooks(lab, key, step)
+        hooks = Hooks(lab, key, step, terms)
         build_with_pictures = {
             "latents": build_latents,
             "both_ways": build_both_ways,
@@ -206,8 +231,12 @@ def build_how_it_works(engine: Engine, clip: str = "") -> HowItWorks:
                         panels.append(build_matching(hooks, opened, clip))
                     else:
                         panels.append(builders[name](hooks))
-    made = HowItWorks(lab, asking, key, step, go, status, result, tuple(panels))
+    places, walls = Places(tabs, active, panels), Classes(classes)
+    made = HowItWorks(hooks, asking, card, places, wall, walls, go, status, result, tuple(panels))
     _connect(made, tabs, active, shown, line)
+    connect_card(card, hooks, places)
+    connect_wall(wall, walls, hooks)
+    connect_teacher(teacher, asking, engine, walls)
     return made
 
 
@@ -218,7 +247,8 @@ def _connect(
     shown: gr.State,
     line: gr.HTML,
 ) -> None:
-    lab, asking, key, step = made.lab, made.asking, made.key, made.step
+    hooks, lab, asking, key, step = made.hooks, made.lab, made.asking, made.key, made.step
+    terms = hooks.terms
     by_title = {panel.title: name for name, panel in PANELS.items()}
     by_name = {panel.name: panel for panel in made.panels}
     inputs = list(dict.fromkeys(c for panel in made.panels for c in panel.inputs))
@@ -228,7 +258,7 @@ def _connect(
         values: dict[Component, Any], request: gr.Request
     ) -> AsyncGenerator[Updates, None]:
         try:
-            recipe = asking.recipe(lab.engine, values)
+            recipe = asking.recipe(lab.engine, values, values[terms])
         except Exception as error:
             yield {made.status: status_line(words_of(error), problem=True)}
             return
@@ -245,7 +275,7 @@ def _connect(
         at = values[step] if panel.follows_step else None
         now = repr((values[key], panel.name, at, own))
         try:
-            scene = scene_of(Hooks(lab, key, step), values)
+            scene = scene_of(hooks, values)
         except LabError as error:
             yield {panel.outputs[0]: said(str(error)), shown: ""}
             return
@@ -263,7 +293,7 @@ def _connect(
     gr.on(
         made.go.click,
         start,
-        inputs={key, *asking.parts()},
+        inputs={key, terms, *asking.parts()},
         outputs=made.outputs,
         concurrency_limit=None,
         show_progress="hidden",
@@ -282,7 +312,7 @@ def _connect(
     gr.on(
         [key.change, active.change, step.change, *changes],
         redraw,
-        inputs={key, step, active, shown, *inputs},
+        inputs={*hooks.places(), active, shown, *inputs},
         outputs=[line, shown, *outputs],
         concurrency_limit=None,
         trigger_mode="always_last",

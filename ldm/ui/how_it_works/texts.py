@@ -17,7 +17,11 @@ YOUR_PICTURE = "Your picture"
 NOT_YET = "Your picture appears here, and the panels below open up."
 DRAWING = "Drawing …"
 WORKING = "Working …"
-TEXT_ONLY = "Only pictures drawn from a caption alone can be explained from here."
+NOT_THIS_TASK = "Pictures that were enlarged cannot be explained: explain the small one instead."
+START_GONE = (
+    "The picture that this one started from is no longer kept (those of your latest runs are). "
+    "Draw it once more, and then press “Explain this picture”."
+)
 STOPPED = "The run was stopped before its end."
 WENT_WRONG = "Something went wrong here. It is not your input; please try again."
 NO_RUN = "No run yet: write a caption above and press “Draw and explain”."
@@ -119,6 +123,12 @@ COST_NOTE = (
     "Counted, not guessed: the same network at the size of the latents and at the size of the "
     "pixels."
 )
+TIME_IT = "Time it on this machine"
+TIMED = (
+    "One evaluation, the quicker of two, on random numbers, while others may be drawing. Sizes "
+    "that would take more than {limit} s are left to the count."
+)
+TIMED_SIZE, SECONDS, IN_TIME, IN_COUNT = "places", "seconds", "× the time", "× the operations"
 WALK = "A walk between four pictures"
 WALK_NOTE = "Press anywhere in the square."
 IN_LATENTS, IN_PIXELS = "mixed as latents", "mixed as pixels"

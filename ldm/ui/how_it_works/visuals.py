@@ -14,7 +14,7 @@ from io import BytesIO
 from PIL import Image
 
 from ldm.ui.stage import data_url
-from ldm.ui.texts import markup
+from ldm.ui.texts import Markup, markup
 
 SMALL = 96  # pixels: what is at most so wide is shown cell by cell, and travels without loss
 
@@ -37,7 +37,7 @@ def source(image: Image.Image) -> str:
 class Shown:
     """A picture with its words. kind: what it is of, which gives its frame the colour of that:
     "picture", "noise", "latents", "words", "guidance" or "" for none. choice: what is told when it
-    is pressed.
+    is pressed. alt: plain words, or the attribute itself (`ldm.ui.texts.attributes`).
     """
 
     image: Image.Image
@@ -51,16 +51,16 @@ class Shown:
 
 def figure(shown: Shown) -> str:
     cells = " data-cells" if max(shown.image.size) <= SMALL else ""
-    image = (
-        f'<img src="{source(shown.image)}" alt="{html.escape(shown.alt)}"{cells} draggable="false">'
-    )
+    plain = f' alt="{html.escape(shown.alt)}"'
+    alt = shown.alt if isinstance(shown.alt, Markup) else plain
+    image = f'<img src="{source(shown.image)}"{alt}{cells} draggable="false">'
     if shown.choice is not None:
         image = (
             f'<button type="button" data-choice="{html.escape(str(shown.choice))}" '
             f'aria-pressed="{str(shown.chosen).lower()}">{image}</button>'
         )
-    title = f"<b>{html.escape(shown.title)}</b>" if shown.title else ""
-    note = f"<span>{html.escape(shown.note)}</span>" if shown.note else ""
+    title = f"<b>{markup(shown.title)}</b>" if shown.title else ""
+    note = f"<span>{markup(shown.note)}</span>" if shown.note else ""
     words = f"<figcaption>{title}{note}</figcaption>" if title or note else ""
     return f'<figure data-kind="{shown.kind}">{image}{words}</figure>'
 
@@ -120,7 +120,7 @@ def heading(text: str, note: str = "") -> str:
 
 def said(text: str) -> str:
     """A plain sentence."""
-    return f'<p class="how-said">{html.escape(text)}</p>'
+    return f'<p class="how-said">{markup(text)}</p>'
 
 
 def problem(text: str) -> str:
