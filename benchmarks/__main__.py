@@ -10,13 +10,28 @@ from collections.abc import Mapping, Sequence
 
 import torch
 
-from benchmarks import loading, lora
+from benchmarks import (
+    embedded,
+    loading,
+    lora,
+    picture,
+    sizes,
+    unet_step,
+    vae_decode,
+    visitors,
+)
 from benchmarks.contest import Contest, Outcome, hold
 from benchmarks.stable_diffusion import RESULTS
 
 BENCHMARKS: Mapping[str, tuple[Contest, ...]] = {
     "loading": loading.CONTESTS,
     "lora": lora.CONTESTS,
+    "unet": unet_step.CONTESTS,
+    "vae": vae_decode.CONTESTS,
+    "picture": picture.CONTESTS,
+    "sizes": sizes.CONTESTS,
+    "embedded": embedded.CONTESTS,
+    "visitors": visitors.CONTESTS,
 }
 
 

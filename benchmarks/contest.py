@@ -30,15 +30,20 @@ class Ratio:
         figure: of the measurement.
         rival: whose figure is divided by ours, so that above 1 ours is the faster; None: ours as it
             is, which is a share already.
+        of_rival: ours is divided by the rival's instead: of memory and waits, below 1 is better.
     """
 
     key: str
     figure: str
     rival: str | None = None
+    of_rival: bool = False
 
     def of(self, medians: Mapping[str, Figures]) -> float:
         ours = medians[OURS][self.figure]
-        return ours if self.rival is None else medians[self.rival][self.figure] / ours
+        if self.rival is None:
+            return ours
+        theirs = medians[self.rival][self.figure]
+        return ours / theirs if self.of_rival else theirs / ours
 
 
 @dataclass(frozen=True)

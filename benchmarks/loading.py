@@ -15,9 +15,9 @@ import time
 from pathlib import Path
 
 from benchmarks.contest import OURS, Contest, Figures, Ratio, report
+from benchmarks.pipelines import DIFFUSERS
 from benchmarks.stable_diffusion import stable_diffusion, warm_up, weights_of
 
-DIFFUSERS = "diffusers"
 DEFAULT = "default"
 LOADED = "seconds"
 STEPPED = "seconds, first U-Net call included"
@@ -40,16 +40,14 @@ def measure(rival: str, dtype_name: str, folder: Path) -> Figures:
             return checkpoint.unet, checkpoint.dtype
     else:
         import transformers
-        from diffusers import StableDiffusionPipeline
+
+        from benchmarks.pipelines import pipeline
 
         assert transformers.CLIPTextModel and transformers.CLIPTokenizer  # imported when named
 
         def run() -> tuple[nn.Module, torch.dtype]:
-            if dtype is None:
-                pipeline = StableDiffusionPipeline.from_pretrained(folder)
-            else:
-                pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=dtype)
-            return pipeline.unet, pipeline.unet.dtype
+            unet = pipeline(folder, dtype).unet
+            return unet, unet.dtype
 
     peak = Peak()
     start = time.perf_counter()

@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from benchmarks.contest import OURS, Contest, Figures, Ratio, report
+from benchmarks.pipelines import DIFFUSERS
 from benchmarks.stable_diffusion import RESULTS, stable_diffusion, warm_up
 
-DIFFUSERS = "diffusers"
 FILE = RESULTS / "models" / "attention-rank-16.safetensors"
 RANK = 16
 
@@ -50,12 +50,12 @@ def measure(rival: str, folder: Path, file: Path) -> Figures:
         start = time.perf_counter()
         checkpoint.loras.use((("known", 1.0),))
     else:
-        from diffusers import StableDiffusionPipeline
+        from benchmarks.pipelines import pipeline
 
-        pipeline = StableDiffusionPipeline.from_pretrained(folder, dtype=torch.bfloat16)
+        theirs = pipeline(folder, torch.bfloat16)
         start = time.perf_counter()
-        pipeline.load_lora_weights(file)
-        pipeline.fuse_lora()
+        theirs.load_lora_weights(file)
+        theirs.fuse_lora()
     return {"seconds": time.perf_counter() - start}
 
 

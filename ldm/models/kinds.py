@@ -9,5 +9,4 @@ from ldm.models.vae import AutoencoderKL
 from ldm.models.vq_model import VQModel
 
 Autoencoder = AutoencoderKL | AutoencoderTiny | PatchAutoencoder | VQModel
-QUICK = (AutoencoderTiny, PatchAutoencoder)  # those that decode in less time than a step takes
 UNet = UNet2DConditionModel | UNet2DModel | KUNet2DConditionModel

@@ -29,7 +29,23 @@ def _is_packable(weight: Tensor) -> bool:
     )
 
 
-class Linear(nn.Linear):
+class _Packable(nn.Module):
+    """What both kinds of layers have in common: to the outside their weights are plain."""
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+        unpack(self)  # what moves or converts a module knows plain weights alone
+        return super()._apply(fn, recurse)
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        assert isinstance(self, Linear | Conv2d)
+        if self.weight.is_mkldnn:
+            destination[f"{prefix}weight"] = plain_weight(self)
+
+
+class Linear(_Packable, nn.Linear):
     """``nn.Linear``, packed or not."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -41,12 +57,8 @@ class Linear(nn.Linear):
         """A weight of this layer's as it is used; see :func:`pack`."""
         return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-        unpack(self)  # what moves or converts a module knows plain weights alone
-        return super()._apply(fn, recurse)
 
-
-class Conv2d(nn.Conv2d):
+class Conv2d(_Packable, nn.Conv2d):
     """``nn.Conv2d`` with zeros beyond the edges, packed or not."""
 
     @property
@@ -73,10 +85,6 @@ class Conv2d(nn.Conv2d):
             return torch.ops.mkldnn._reorder_linear_weight(matrix, None)
         where: tuple[Any, ...] = (self.padding, self.stride, self.dilation, self.groups)
         return torch.ops.aten.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *where, None)
-
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-        unpack(self)
-        return super()._apply(fn, recurse)
 
 
 def plain_weight(layer: nn.Linear | nn.Conv2d) -> Tensor:

@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ldm.models.layers import Downsample2D, GroupNorm, ResnetBlock2D, Upsample2D, silu
+from ldm.models.group_norm import GroupNorm
+from ldm.models.layers import Downsample2D, ResnetBlock2D, Upsample2D, silu
 
 Function = Callable[[Tensor], Tensor]
 

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldm.models.config import CROSS_DOWN, CROSS_UP, UNetConfig
+from ldm.models.group_norm import GroupNorm
 from ldm.models.layers import (
     Attention,
     Context,
     Downsample2D,
-    GroupNorm,
     ResnetBlock2D,
     Transformer2DModel,
     TransformerShape,

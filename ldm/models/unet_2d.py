@@ -15,7 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ldm.models.config import PLAIN_DOWN, PLAIN_UP, ConfigError, Reader, check_groups
-from ldm.models.layers import Context, GroupNorm, silu
+from ldm.models.group_norm import GroupNorm
+from ldm.models.layers import Context, silu
 from ldm.models.timestep import TimestepEmbedding, sinusoids
 from ldm.models.unet import DownBlock2D, ResnetShape, UpBlock2D
 from ldm.models.vae import SpatialAttention

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from ldm.models import tiling
 from ldm.models.config import AutoencoderKLConfig
+from ldm.models.group_norm import GroupNorm
 from ldm.models.layers import (
     Downsample2D,
-    GroupNorm,
     ResnetBlock2D,
     Upsample2D,
     added,

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ldm.models import layers
-from ldm.models.layers import Attention, Context, GroupNorm, GroupNormFunction, attention
+from ldm.models.group_norm import GroupNorm, GroupNormFunction
+from ldm.models.layers import Attention, Context, attention
 from ldm.models.timestep import sinusoids
 
 SHAPES = [(2, 12, 5, 7), (3, 8, 1, 1), (1, 64, 16, 16)]

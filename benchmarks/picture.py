@@ -1,0 +1,89 @@
+"""A whole picture by a model of Stable Diffusion 1.5's size, and the most memory that it takes.
+
+512 x 512 pixels, 20 steps of DPM++ 2M with guidance, bfloat16: caption, steps, decoding. The model
+is loaded before the clock starts, but its memory counts. Previews are off, as diffusers makes none.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from benchmarks.contest import OURS, Contest, Figures, Ratio, report
+from benchmarks.memory import Peak
+from benchmarks.pipelines import DIFFUSERS
+from benchmarks.stable_diffusion import stable_diffusion, warm_up
+
+SECONDS = "seconds a picture"
+MEMORY = "peak memory, GB"
+CAPTION = "a man boating on a lake surrounded by mountains at twilight"
+GUIDANCE = 7.5
+
+
+def measure(rival: str, folder: Path, steps: int, size: int) -> Figures:
+    peak = Peak()
+    if rival == OURS:
+        from ldm.checkpoints.load import load
+        from ldm.pipeline import run
+        from ldm.recipe import Recipe
+
+        checkpoint = load(folder, torch.device("cpu"), torch.bfloat16)
+        recipe = Recipe(
+            prompt=CAPTION,
+            model=checkpoint.name,
+            sampler="dpmpp_2m",
+            num_inference_steps=steps,
+            guidance_scale=GUIDANCE,
+            width=size,
+            height=size,
+            seed=1,
+        )
+        start = time.perf_counter()
+        for _ in run(checkpoint, recipe, preview_every=0):
+            pass
+    else:
+        from diffusers.schedulers.scheduling_dpmsolver_multistep import DPMSolverMultistepScheduler
+
+        from benchmarks.pipelines import pipeline
+
+        theirs = pipeline(folder, torch.bfloat16)
+        theirs.scheduler = DPMSolverMultistepScheduler.from_config(theirs.scheduler.config)
+        theirs.set_progress_bar_config(disable=True)
+        generator = torch.Generator().manual_seed(1)
+        start = time.perf_counter()
+        theirs(
+            CAPTION,
+            width=size,
+            height=size,
+            num_inference_steps=steps,
+            guidance_scale=GUIDANCE,
+            generator=generator,
+        )
+    return {SECONDS: time.perf_counter() - start, MEMORY: peak.rise / 1e9}
+
+
+def _arguments() -> list[str]:
+    folder = stable_diffusion()
+    warm_up(folder)
+    return [str(folder), "20", "512"]
+
+
+CONTESTS = (
+    Contest(
+        title="a picture of 512 x 512, 20 steps, bfloat16",
+        module="benchmarks.picture",
+        arguments=_arguments,
+        rivals=(OURS, DIFFUSERS),
+        ratios=(
+            Ratio("picture_vs_diffusers", SECONDS, DIFFUSERS),
+            Ratio("peak_memory_vs_diffusers", MEMORY, DIFFUSERS, of_rival=True),
+        ),
+        rounds=1,
+    ),
+)
+
+if __name__ == "__main__":
+    report(measure(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])))

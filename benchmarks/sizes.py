@@ -1,0 +1,69 @@
+"""How a step's time grows with the picture: Stable Diffusion 1.5's U-Net, two rows, bfloat16."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks.contest import OURS, Contest, Figures, Ratio, report
+from benchmarks.pipelines import DIFFUSERS
+from benchmarks.stable_diffusion import stable_diffusion, warm_up
+from benchmarks.timing import seconds
+
+SIZES = (256, 512, 768, 1024)  # pixels a side
+
+
+@torch.inference_mode()
+def measure(rival: str, folder: Path, sizes: tuple[int, ...] = SIZES) -> Figures:
+    generator = torch.Generator().manual_seed(0)
+    states = torch.randn(2, 77, 768, generator=generator).bfloat16()
+    timestep = torch.tensor([500.0, 500.0])
+    figures: Figures = {}
+    if rival == OURS:
+        from ldm.checkpoints.load import load
+        from ldm.models.unet import UNet2DConditionModel
+
+        ours = load(folder, torch.device("cpu"), torch.bfloat16).unet
+        assert isinstance(ours, UNet2DConditionModel)
+        context = ours.project(states)
+
+        def step(latents: torch.Tensor) -> object:
+            return ours(latents, timestep, context)
+    else:
+        from benchmarks.pipelines import pipeline
+
+        theirs = pipeline(folder, torch.bfloat16).unet
+
+        def step(latents: torch.Tensor) -> object:
+            return theirs(latents, timestep[0], states, return_dict=False)
+
+    for size in sizes:
+        latents = torch.randn(2, 4, size // 8, size // 8, generator=generator).bfloat16()
+        figures[f"seconds a step at {size}"] = seconds(lambda latents=latents: step(latents), 1)
+    return figures
+
+
+def _arguments() -> list[str]:
+    folder = stable_diffusion()
+    warm_up(folder)
+    return [str(folder)]
+
+
+CONTESTS = (
+    Contest(
+        title="a U-Net's step by size",
+        module="benchmarks.sizes",
+        arguments=_arguments,
+        rivals=(OURS, DIFFUSERS),
+        ratios=tuple(
+            Ratio(f"unet_step_{size}_vs_diffusers", f"seconds a step at {size}", DIFFUSERS)
+            for size in SIZES
+        ),
+        rounds=1,
+    ),
+)
+
+if __name__ == "__main__":
+    report(measure(sys.argv[1], Path(sys.argv[2])))

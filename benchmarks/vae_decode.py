@@ -1,0 +1,50 @@
+"""Decoding one picture of 512 x 512 by Stable Diffusion's autoencoder in bfloat16."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+
+from benchmarks.contest import OURS, Contest, Figures, Ratio, report
+from benchmarks.pipelines import DIFFUSERS
+from benchmarks.stable_diffusion import stable_diffusion, warm_up
+from benchmarks.timing import seconds
+
+SECONDS = "seconds a picture"
+
+
+@torch.inference_mode()
+def measure(rival: str, folder: Path) -> Figures:
+    latents = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
+    if rival == OURS:
+        from ldm.checkpoints.load import load
+
+        ours = load(folder, torch.device("cpu"), torch.bfloat16).vae
+        return {SECONDS: seconds(lambda: ours.decode(latents))}
+    from benchmarks.pipelines import pipeline
+
+    theirs = pipeline(folder, torch.bfloat16).vae
+    return {SECONDS: seconds(lambda: theirs.decode(latents, return_dict=False))}
+
+
+def _arguments() -> list[str]:
+    folder = stable_diffusion()
+    warm_up(folder)
+    return [str(folder)]
+
+
+CONTESTS = (
+    Contest(
+        title="decoding 512 x 512, bfloat16",
+        module="benchmarks.vae_decode",
+        arguments=_arguments,
+        rivals=(OURS, DIFFUSERS),
+        ratios=(Ratio("vae_decode_vs_diffusers", SECONDS, DIFFUSERS),),
+        rounds=3,
+    ),
+)
+
+if __name__ == "__main__":
+    report(measure(sys.argv[1], Path(sys.argv[2])))
