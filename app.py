@@ -1,11 +1,16 @@
-"""The app: settings -> engine -> page. `python app.py` serves it; see ldm/ui/settings.py."""
+"""The app: settings -> engine -> page. `python app.py` serves it; see ldm/ui/settings.py.
 
+`python app.py --engine ray` leaves the drawing to replicas: see docs/scaling.md.
+"""
+
+import argparse
 import os
 import sys
 
 from ldm.checkpoints.load import CheckpointError
 from ldm.engine import Engine
 from ldm.ui.demo import ICON, build_demo
+from ldm.ui.engines import engine_of
 from ldm.ui.script import STYLES, page_script
 from ldm.ui.settings import Settings, SettingsError, read_settings
 from ldm.ui.texts import translations
@@ -14,18 +19,21 @@ from ldm.ui.theme import Calm
 MAX_SESSIONS = 200  # visitors whose opened picture is kept, a few megabytes each
 
 
-def serve(settings: Settings) -> None:
+def open_engine(settings: Settings, kind: str) -> Engine:
+    """An engine in this process ("local"), or one whose replicas do the drawing ("ray")."""
+    if kind == "local":
+        return engine_of(settings, Engine)
+    from ldm.scale.ray_engine import ray_engine  # an extra: requirements-scale.txt
+
+    return ray_engine(settings)
+
+
+def serve(settings: Settings, kind: str) -> None:
     """Load the models and serve the page until the process is ended."""
-    engine = Engine(
-        settings.models,
-        max_pixels=settings.max_pixels,
-        max_rows=settings.max_together,
-        max_waiting=settings.max_waiting,
-        loras=settings.loras,
-    )
+    engine = open_engine(settings, kind)
     engine.checkpoint(engine.names()[0])  # a model that cannot be used is told now, not to visitors
     # Handlers wait in the engine's own queue, where requests share work.
-    demo = build_demo(engine, settings.clip).queue(
+    demo = build_demo(engine, settings.clip, settings.classes).queue(
         max_size=settings.max_waiting, default_concurrency_limit=None
     )
     try:
@@ -39,6 +47,7 @@ def serve(settings: Settings) -> None:
             js=page_script(),
             i18n=translations(),
             footer_links=[],
+            mcp_server=True,
             run_history=False,
             ssr_mode=False,
             share=False,
@@ -54,8 +63,11 @@ def serve(settings: Settings) -> None:
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description="Serve the page; the environment has the rest.")
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="who draws")
+    options = parser.parse_args()
     try:
-        serve(read_settings(os.environ))
+        serve(read_settings(os.environ), options.engine)
     except (SettingsError, CheckpointError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -20,13 +20,14 @@ from PIL import Image
 
 from ldm.command_line import OPTIONS, Refused, Request, make_parser, read_request
 from ldm.imaging import ImageError, read_png_text
-from ldm.recipe import LIMITS, Recipe, RecipeError
+from ldm.recipe import Recipe, RecipeError
 
 if TYPE_CHECKING:
     from ldm.checkpoints.load import Defaults
     from ldm.checkpoints.locate import Place
     from ldm.engine import Engine
     from ldm.events import Event, Result
+    from ldm.pipeline.tiled import Tile
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 MODEL_CHOOSES = ("num_inference_steps", "guidance_scale", "sampler", "schedule")
@@ -76,17 +77,38 @@ def choose_size(defaults: "Defaults", picture: Image.Image | None) -> tuple[int,
     return min((native, *defaults.sizes), key=distance)
 
 
+def in_tiles(engine: "Engine", recipe: Recipe, model: str) -> bool:
+    """Whether the picture is to be enlarged by a model that is not made for it."""
+    return recipe.task == "upscale" and "upscale" not in engine.family(model).tasks
+
+
+def tiles_for(engine: "Engine", recipe: Recipe, request: Request) -> "Sequence[Tile]":
+    """What a picture is redrawn in where the model is not made to enlarge it; else nothing."""
+    from ldm.pipeline.tiled import tiles_of
+
+    small = request.init_image
+    if small is None or not in_tiles(engine, recipe, recipe.model):
+        return ()
+    return tiles_of(recipe, small, engine.defaults(recipe.model).native_size)
+
+
 def complete(request: Request, engine: "Engine", model: str) -> Recipe:
     """The draft with the model's choices for all that was not given."""
-    from ldm.pipeline import upscaled_size
+    from ldm.pipeline import size_step, upscaled_size
+    from ldm.pipeline.tiled import FACTORS, STRENGTH, enlarged_size
 
     defaults = engine.defaults(model)
     values = {name: getattr(defaults, name) for name in MODEL_CHOOSES if name not in request.given}
+    small = request.init_image if request.draft.task == "upscale" else None
     if "width" not in request.given:
         size = choose_size(defaults, request.init_image)
-        if request.draft.task == "upscale" and request.init_image is not None:
-            size = upscaled_size(engine.family(model), request.init_image)
+        if small is not None and in_tiles(engine, request.draft, model):
+            size = enlarged_size(small, FACTORS[0], size_step(engine.checkpoint(model)))
+        elif small is not None:
+            size = upscaled_size(engine.family(model), small)
         values["width"], values["height"] = size
+    if small is not None and "strength" not in request.given:
+        values["strength"] = STRENGTH
     return replace(request.draft, model=model, **values)
 
 
@@ -168,24 +190,33 @@ def pictures_by_their_options(request: Request) -> Iterator[None]:
 def draw(request: Request) -> None:
     from ldm.checkpoints.memory import SPARING
     from ldm.engine import Engine
+    from ldm.events import Result
+    from ldm.pipeline.tiled import put_together
 
     place = choose_model(request)
     model, extras = place.name, replace(request.extras, variant=place.variant)
-    no_previews = int(LIMITS["num_inference_steps"].maximum) + 1
     # Leaving the engine, by Ctrl+C too, ends the run within one step.
     with Engine(
         {model: place.path},
-        preview_every=no_previews,
+        preview_every=0,
         extras={model: extras},
         loras=request.extras.loras,
         thrift=SPARING if request.low_memory else None,
     ) as engine:
         with pictures_by_their_options(request):
             recipe = complete(request, engine, model)
-            events = engine.run(recipe, request.init_image, request.mask)
+            tiles = tiles_for(engine, recipe, request)
+            parts = [(tile.recipe, tile.picture, None) for tile in tiles]
+            whole = (recipe, request.init_image, request.mask)
+            runs = [engine.run(*part) for part in parts or [whole]]
         for text in request.notes:
             note(text)
-        result = watch(events, request.quiet)
+        results = [watch(events, request.quiet) for events in runs]
+    result = results[0]
+    if tiles:
+        drawn = [each.pictures[0] for each in results]
+        whole_picture = put_together(recipe, tiles, drawn)
+        result = Result((whole_picture,), max(each.seconds for each in results))
     write_pictures(result, request.output)
     if not request.quiet:
         note_differences(request, result.pictures[0].png)

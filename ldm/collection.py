@@ -141,7 +141,8 @@ class Collection:
         """The loaded model, to be released by whoever draws with it.
 
         The first caller waits for it to load, and for room where models in use take all of it.
-        told: gets 0 at once where there is something to wait for. Raises CheckpointError.
+        told: gets 0 at once where there is something to wait for, then the share of the weights
+        that are there. Raises CheckpointError.
         """
         folder = self.folder(model)
         lease = self._taken(model)
@@ -154,7 +155,8 @@ class Collection:
             if lease is not None:  # loaded by someone else in the meantime
                 return lease
             self._make_room(weights_bytes(folder))
-            checkpoint = load(folder, self.device, self.dtype, self.extras(model), self.thrift)
+            extras = self.extras(model)
+            checkpoint = load(folder, self.device, self.dtype, extras, self.thrift, told)
             with self._leases:
                 self._loaded[model] = _Loaded(checkpoint, 1)
                 return Lease(checkpoint, self._loaded[model], self._leases)

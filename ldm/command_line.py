@@ -19,7 +19,7 @@ from PIL import Image
 from ldm import __version__
 from ldm.checkpoints.extras import Extras
 from ldm.imaging import ImageError, open_image, open_mask, pixel_digest, read_png_text
-from ldm.recipe import LIMITS, Recipe, RecipeError
+from ldm.recipe import CROP_PADDING, LIMITS, WITH_PICTURE, Recipe, RecipeError
 
 # What the recipe calls a field, and what it is called here.
 OPTIONS = {
@@ -33,11 +33,14 @@ OPTIONS = {
     "guidance_rescale": "--rescale",
     "clip_skip": "--clip-skip",
     "seed": "--seed",
+    "variation_seed": "--variation-seed",
+    "variation_strength": "--variation",
     "width": "--size (width)",
     "height": "--size (height)",
     "num_images": "--number",
     "strength": "--strength",
     "mask_feather": "--feather",
+    "padding_mask_crop": "--padding",
     "noise_level": "--noise-level",
     "loras": "--lora",
     "init_image": "--init",
@@ -125,20 +128,26 @@ def make_parser() -> Parser:
         ("--rescale", "guidance_rescale", fraction, "against colours that guidance overdrives"),
         ("--clip-skip", "clip_skip", whole_number, "last layers of the text model to leave out"),
         ("--number", "num_images", whole_number, "pictures to draw, each with the next seed"),
-        ("--strength", "strength", fraction, "with --init: how far to leave the picture"),
+        ("--variation", "variation_strength", fraction, "how far to blend into another seed's"),
+        ("--variation-seed", "variation_seed", whole_number, "of the noise to blend into"),
+        ("--strength", "strength", fraction, "with --init or --upscale: how far to leave it"),
         ("--feather", "mask_feather", whole_number, "with --mask: pixels of soft edge outside it"),
         ("--noise-level", "noise_level", whole_number, "with --upscale: how freely to redraw"),
     ):
         limit = LIMITS[field]
         help_text = f"{what} ({limit.minimum:g} to {limit.maximum:g})"
         add(option, dest=field, type=convert, metavar="N", help=help_text)
+    padding = f"{CROP_PADDING.minimum:g} to {CROP_PADDING.maximum:g}"
+    padding_help = f"with --mask: draw only its part, and so many pixels around it ({padding})"
+    add("--padding", dest="padding_mask_crop", type=whole_number, metavar="N", help=padding_help)
     add("--sampler", metavar="NAME", help="for example dpmpp_2m, euler, ddim")
     add("--schedule", metavar="NAME", help="for example uniform, karras")
     add("--seed", type=seed, metavar="N", help="of the noise, or 'random' (default: 0)")
     add("--size", metavar="WxH", help="width and height in pixels, for example 256x256")
     add("--init", metavar="FILE", help="a sketch or photo to redraw")
     add("--mask", dest="mask_file", metavar="FILE", help="with --init: white where to repaint")
-    add("--upscale", metavar="FILE", help="a picture to enlarge, with a model that does that")
+    upscale_help = "a picture to enlarge: by a model that does that, or in tiles (twice, or --size)"
+    add("--upscale", metavar="FILE", help=upscale_help)
     from_help = "draw again what a PNG of this program carries; options given beside it win"
     add("--from", dest="source", metavar="PNG", help=from_help)
     lora_help = "a LoRA to add, and how much of it (default: 1); may be given again"
@@ -238,8 +247,9 @@ def check_redrawn(source: str, before: Mapping[str, Any], after: Mapping[str, An
 def check_companions(given: Mapping[str, Any]) -> None:
     """An option that the task does not use is a mistake, not something to pass over."""
     for field, needed, tasks in (
-        ("strength", "--init", ("image_to_image", "inpaint")),
+        ("strength", "--init or --upscale", WITH_PICTURE),
         ("mask_feather", "--mask", ("inpaint",)),
+        ("padding_mask_crop", "--mask", ("inpaint",)),
         ("noise_level", "--upscale", ("upscale",)),
     ):
         if field in given and given["task"] not in tasks:

@@ -43,6 +43,8 @@ LIMITS: dict[str, Range] = {
     "guidance_rescale": Range(0.0, 1.0, 0.05),
     "clip_skip": Range(0, 11, 1),  # what the model has layers for is its own affair
     "seed": Range(0, 2**32 - 1, 1),
+    "variation_seed": Range(0, 2**32 - 1, 1),
+    "variation_strength": Range(0.0, 1.0, 0.01),  # 0 leaves the seed's own picture
     "width": Range(64, 2048, 8),  # which multiples work is the model's affair
     "height": Range(64, 2048, 8),
     "num_images": Range(1, 8, 1),
@@ -50,6 +52,7 @@ LIMITS: dict[str, Range] = {
     "mask_feather": Range(0, 64, 1),  # pixels
     "noise_level": Range(0, 999, 1),  # how much of it a model was trained with is its own affair
 }
+CROP_PADDING = Range(0, 256, 8)  # pixels
 LORA_WEIGHT = Range(-10.0, 10.0, 0.05)  # 1 is what a LoRA was trained for
 
 
@@ -88,6 +91,17 @@ def _checked_number(field: str, value: object) -> int | float:
     ):
         raise RecipeError(field, value, str(limit))
     return int(value) if whole else float(value)
+
+
+def _check_padding(value: object) -> None:
+    if value is None:
+        return
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int)
+        or not CROP_PADDING.minimum <= value <= CROP_PADDING.maximum
+    ):
+        raise RecipeError("padding_mask_crop", value, f"nothing, or {CROP_PADDING}")
 
 
 def _check_text(field: str, value: object, minimum: int, maximum: int) -> None:
@@ -180,11 +194,14 @@ class Recipe:
     guidance_rescale: float = 0.0
     clip_skip: int = 0  # last layers of the text model to leave out; elsewhere often counted from 1
     seed: int = 0  # of the first picture; picture i of the request has seed + i
+    variation_seed: int = 0  # of the noise that the seed's is blended into
+    variation_strength: float = 0.0  # how far; above 0 the seed stays and this seed counts up
     width: int  # pixels, of the result
     height: int  # pixels
     num_images: int = 1
     strength: float = 0.75  # share of the steps that a given picture goes through
     mask_feather: int = 4  # pixels
+    padding_mask_crop: int | None = None  # pixels around the mask that alone are drawn; None: all
     noise_level: int = 20  # timestep up to which an upscaler adds noise to what it is given
     init_image: str = ""  # ldm.imaging.pixel_digest of the opened picture, before it is fitted
     mask: str = ""  # the same of the mask, at the size of the opened picture
@@ -199,6 +216,7 @@ class Recipe:
         for name in LIMITS:
             # The one conversion, int to float, so that equal recipes have equal JSON.
             object.__setattr__(self, name, _checked_number(name, getattr(self, name)))
+        _check_padding(self.padding_mask_crop)
         _check_digest("init_image", self.init_image, WITH_PICTURE, self.task)
         _check_digest("mask", self.mask, ("inpaint",), self.task)
 
@@ -230,4 +248,7 @@ class Recipe:
         """The recipe that draws picture `index` (from 0) of this request alone."""
         if not 0 <= index < self.num_images:
             raise RecipeError("index", index, f"0 to {self.num_images - 1}")
+        if self.variation_strength:
+            counted = (self.variation_seed + index) % 2**32
+            return replace(self, variation_seed=counted, num_images=1)
         return replace(self, seed=(self.seed + index) % 2**32, num_images=1)

@@ -4,6 +4,8 @@ Fixtures of one area stand in that area's own conftest.
 """
 
 import os
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +13,8 @@ import pytest
 
 if TYPE_CHECKING:
     import diffusers
+
+    from tests.small_upscalers import Loaded
 
 # Read by the libraries when they are first imported, so set before any test module is.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -109,3 +113,11 @@ def small_stable_diffusion_folder(
     folder = tmp_path_factory.mktemp("models") / "small"
     small_stable_diffusion.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> "Callable[[str], Loaded]":
+    """A small upscaler or first latent diffusion model by its name: diffusers', and ours of it."""
+    from tests.small_upscalers import save_and_load
+
+    return cache(lambda name: save_and_load(name, tmp_path_factory.mktemp(name)))

@@ -15,7 +15,10 @@ from diffusers.pipelines.latent_diffusion.pipeline_latent_diffusion import (
     LDMBertConfig,
     LDMBertModel,
 )
+from PIL import Image, ImageDraw
 from transformers import BertTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+
+from ldm.checkpoints.load import Checkpoint, load
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 CLIP_WORDS = [*LETTERS, *(f"{letter}</w>" for letter in LETTERS), ",</w>"]
@@ -195,6 +198,23 @@ def unconditional() -> diffusers.LDMPipeline:
 
 
 # What needs a folder to be made in, and what does not.
+Loaded = tuple[diffusers.DiffusionPipeline, Checkpoint]
+
+
+def photo(width: int = 32, height: int = 32) -> Image.Image:
+    image = Image.new("RGB", (width, height), (40, 90, 200))
+    ImageDraw.Draw(image).ellipse((4, 6, width - 8, height - 2), fill=(220, 180, 30))
+    return image
+
+
+def save_and_load(name: str, folder: Path) -> Loaded:
+    """A diffusers pipeline of PIPELINES, and the checkpoint of the folder it wrote."""
+    pipeline = PIPELINES[name](folder)
+    pipeline.set_progress_bar_config(disable=True)
+    pipeline.save_pretrained(folder / "model")
+    return pipeline, load(folder / "model", torch.device("cpu"), torch.float32)
+
+
 PIPELINES: dict[str, Callable[[Path], diffusers.DiffusionPipeline]] = {
     "x4_upscaler": lambda folder: x4_upscaler(),
     "latent_upscaler": lambda folder: latent_upscaler(),

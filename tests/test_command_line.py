@@ -64,8 +64,8 @@ def mistake(folder: Path, *arguments: str) -> str:
         (["--init", "text.png"], "--init: got text.png (a text file), allowed: a still picture"),
         (["--init", "cut.jpg"], "--init: got cut.jpg (a JPEG that is damaged"),
         (["--init", "."], "--init: got a folder, allowed"),
-        (["a", "--mask", "mask.png"], "--mask: got 'mask.png', allowed: only together with --init"),
-        (["a", "--strength", "0.5"], "--strength: got 0.5, allowed: only together with --init"),
+        (["a", "--mask", "mask.png"], "--mask: got 'mask.png', allowed: only together with"),
+        (["a", "--strength", "0.5"], "--strength: got 0.5, allowed: only together with"),
         (
             ["a", "--noise-level", "5"],
             "--noise-level: got 5, allowed: only together with --upscale",
@@ -75,7 +75,14 @@ def mistake(folder: Path, *arguments: str) -> str:
             "--upscale: got 'sketch.png', allowed: without --init",
         ),
         (["--upscale", "no.png"], "--upscale: got no.png (a file that does not exist), allowed: a"),
-        (["--upscale", "sketch.png", "--strength", "0.5"], "--strength: got 0.5, allowed: only"),
+        (
+            ["a lake", "--strength", "0.5"],
+            "--strength: got 0.5, allowed: only together with --init",
+        ),
+        (
+            ["--init", "sketch.png", "--padding", "8"],
+            "--padding: got 8, allowed: only together with",
+        ),
         (["--upscale", "sketch.png", "--noise-level", "2000"], "--noise-level: got 2000, allowed:"),
         (
             ["--init", "sketch.png", "--feather", "2"],

@@ -25,29 +25,11 @@ from ldm.checkpoints.load import Checkpoint, load
 from ldm.events import Preview, Result
 from ldm.pipeline import check, run
 from ldm.recipe import Recipe, RecipeError
-from tests.small_upscalers import PIPELINES
+from tests.small_upscalers import Loaded
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 SIZE, STEPS = 64, 4
 CPU = torch.device("cpu")
-Loaded = tuple[diffusers.DiffusionPipeline, Checkpoint]
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loaded]:
-    """A family's diffusers pipeline, and the checkpoint of the folder it wrote."""
-    made: dict[str, Loaded] = {}
-
-    def get(name: str) -> Loaded:
-        if name not in made:
-            folder = tmp_path_factory.mktemp(name)
-            pipeline = PIPELINES[name](folder)
-            pipeline.set_progress_bar_config(disable=True)
-            pipeline.save_pretrained(folder / "model")
-            made[name] = pipeline, load(folder / "model", CPU, torch.float32)
-        return made[name]
-
-    return get
 
 
 def make(**changes: Any) -> Recipe:

@@ -15,7 +15,7 @@ LAYERS = (
     ("models", "diffusion", "imaging", "recipe"),
     ("checkpoints", "conditioning", "explain", "events", "preview", "pipeline"),
     ("collection", "engine", "train"),
-    ("ui",),
+    ("ui", "scale"),
     ("command_line", "__main__", "app"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -1,4 +1,4 @@
-"""Previews: the fitted map against a map that is known."""
+"""Previews: the fitted map against a map that is known, and what it costs against a step."""
 
 import torch
 import torch.nn.functional as F
@@ -8,30 +8,29 @@ from ldm.preview import approximate, linear_map
 
 
 class LinearAutoencoder(nn.Module):
-    """Latents of which each 8 x 8 patch's mean colour is a linear function, and one of no use."""
+    """Latents of which each 2 x 2 patch's pixels are a linear function: mixed, and shifted."""
 
-    factor = 8
+    factor = 2
 
     def __init__(self) -> None:
         super().__init__()
-        self.mix = nn.Parameter(torch.tensor([[1.0, 2, 0], [0, 1, -1], [0.5, 0, 2]]))
+        random = torch.randn(12, 12, generator=torch.Generator().manual_seed(3))
+        self.mix = nn.Parameter(torch.linalg.qr(random).Q)
 
     def encode(self, images: torch.Tensor) -> torch.Tensor:
-        useful = torch.einsum("dc,bchw->bdhw", self.mix, F.avg_pool2d(images, 8)) + 0.3
-        return torch.cat([useful, F.max_pool2d(images[:, :1], 8)], dim=1)
+        patches = F.pixel_unshuffle(images, 2)
+        return torch.einsum("dc,bchw->bdhw", self.mix, patches) * 3 + 0.3
 
 
 @torch.no_grad()
 def test_the_map_is_found() -> None:
-    """Where colours are a linear function of the latents, the fit is that function (float32)."""
+    """Where pixels are a linear function of a cell, the fit is that function: within 0.05, as the
+    ridge holds the finest differences back a little.
+    """
     vae = LinearAutoencoder()
-    found = linear_map(vae)  # type: ignore[arg-type]
-    pictures = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    latents = vae.encode(pictures)
-    colours = F.avg_pool2d(pictures, 8)
-    exact = latents.movedim(1, -1) @ found[:-1] + found[-1]
-    assert torch.allclose(exact.movedim(-1, 1), colours, atol=1e-4)
-    shown = approximate(vae, latents)  # type: ignore[arg-type]
+    assert linear_map(vae).shape == (12 * 9 + 1, 12)  # type: ignore[arg-type]
+    coarse = torch.rand(2, 3, 9, 7, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    pictures = F.interpolate(coarse, size=(48, 32), mode="bilinear")
+    shown = approximate(vae, vae.encode(pictures))  # type: ignore[arg-type]
     assert shown.shape == pictures.shape
-    middle = F.avg_pool2d(shown, 8)
-    assert torch.corrcoef(torch.stack([middle.flatten(), colours.flatten()]))[0, 1] > 0.8
+    assert (shown - pictures).abs().max() < 0.05

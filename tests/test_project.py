@@ -137,7 +137,8 @@ def test_every_requirement_is_pinned_to_the_installed_version() -> None:
 @pytest.mark.parametrize(
     ("requirements", "parts"),
     [
-        ("requirements.txt", [name for name in parts_of_the_app() if name != "train"]),
+        ("requirements.txt", sorted(parts_of_the_app() - {"train", "scale"})),
+        ("requirements-scale.txt", ["scale"]),
         ("requirements-train.txt", ["train"]),
         ("requirements-dev.txt", ["tests", "benchmarks", ".huggingface"]),
     ],
@@ -173,6 +174,33 @@ def test_readme_lists_every_environment_variable() -> None:
     read = set(re.findall(r"\b(?:PORT|LDM_[A-Z_]+)\b", settings))
     listed = (ROOT / "README.md").read_text(encoding="utf-8")
     assert read == set(re.findall(r"^\| `([A-Z_]+)` \|", listed, re.M))
+
+
+def functions_of(path: Path) -> set[str]:
+    """The names of a file's functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_test_that_the_readme_names_is_there() -> None:
+    """In the table of families with a letter for its file; a bracket holds what a test is run for,
+    which must stand quoted in the file or in the models that it goes through.
+    """
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    files = {
+        letter: ROOT / path
+        for letter, path in re.findall(r"\b([A-Z])(?: is)? `(tests/[\w/.]+)`", readme)
+    }
+    models = [ROOT / "tests/small_models.py", ROOT / "tests/checkpoints/small_models.py"]
+    named = re.findall(r"\b([A-Z]) `(test_\w+)((?:\[\w+\]|`, `)*)`", readme)
+    assert len(named) > 30
+    for letter, name, cases in named:
+        assert name in functions_of(files[letter]), name
+        known = "".join(path.read_text(encoding="utf-8") for path in (files[letter], *models))
+        for case in re.findall(r"\w+", cases):
+            assert f'"{case}"' in known, f"{name}[{case}]"
+    for path in re.findall(r"`(tests/[\w/.]+)`", readme):
+        assert (ROOT / path).exists(), path
 
 
 def test_no_file_is_too_large_for_a_public_repository() -> None:

@@ -17,13 +17,14 @@ WHOLE = (
     "num_inference_steps",
     "clip_skip",
     "seed",
+    "variation_seed",
     "width",
     "height",
     "num_images",
     "mask_feather",
     "noise_level",
 )
-FRACTIONS = ("guidance_scale", "guidance_rescale", "strength")
+FRACTIONS = ("guidance_scale", "guidance_rescale", "variation_strength", "strength")
 
 
 def make(**changes: object) -> Recipe:
@@ -41,9 +42,12 @@ FULL = make(
     guidance_rescale=0.7,
     clip_skip=2,
     seed=2**32 - 1,
+    variation_seed=77,
+    variation_strength=0.25,
     num_images=8,
     strength=0.3,
     mask_feather=64,
+    padding_mask_crop=32,
     noise_level=350,
     init_image=DIGEST,
     mask=DIGEST[::-1],
@@ -67,6 +71,8 @@ def test_the_limits_are_those_promised_to_the_page():
         "height": (64, 2048),
         "clip_skip": (0, 11),
         "seed": (0, 2**32 - 1),
+        "variation_seed": (0, 2**32 - 1),
+        "variation_strength": (0, 1),
         "mask_feather": (0, 64),
         "noise_level": (0, 999),
     }
@@ -138,6 +144,12 @@ def test_a_whole_number_is_stored_as_a_fraction(field):
             {"task": "paint"},
             "task: got 'paint', allowed: text_to_image, image_to_image, inpaint, upscale",
         ),
+        (
+            {"padding_mask_crop": 257},
+            "padding_mask_crop: got 257, allowed: nothing, or a whole number from 0 to 256",
+        ),
+        ({"padding_mask_crop": True}, "padding_mask_crop: got True"),
+        ({"padding_mask_crop": 8.0}, "padding_mask_crop: got 8.0"),
         ({"task": ["inpaint"]}, "task: got ['inpaint'], allowed: " + ", ".join(TASKS)),
         ({"sampler": ""}, "sampler: got '', allowed: 1 to 300 characters"),
         ({"schedule": 3}, "schedule: got 3, allowed: 1 to 300 characters"),
@@ -271,6 +283,14 @@ def test_each_picture_of_a_request_has_a_recipe_of_its_own():
     for index in (-1, 3):
         with pytest.raises(RecipeError, match="index"):
             request.for_image(index)
+
+
+def test_variations_keep_the_seed_and_count_their_own():
+    request = make(seed=7, variation_seed=2**32 - 1, variation_strength=0.2, num_images=2)
+    recipes = [request.for_image(index) for index in range(2)]
+    assert [recipe.seed for recipe in recipes] == [7, 7]
+    assert [recipe.variation_seed for recipe in recipes] == [2**32 - 1, 0]
+    assert {recipe.num_images for recipe in recipes} == {1}
 
 
 def test_errors_survive_copying_and_pickling():

@@ -11,48 +11,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import numpy as np
 import pytest
 import torch
-from PIL import Image, ImageDraw
+from PIL import Image
 
 from ldm import imaging
-from ldm.__main__ import main
 from ldm.checkpoints.files import CheckpointError
 from ldm.checkpoints.load import Checkpoint, load, read_defaults, read_family
 from ldm.events import Preview, Result
 from ldm.pipeline import Request, advance, check, check_pictures, run, upscaled_size
 from ldm.pipeline.starts import encode_picture
 from ldm.recipe import Recipe, RecipeError
-from tests.small_upscalers import PIPELINES
+from tests.small_upscalers import Loaded, photo
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")
 STEPS = 4
-Loaded = tuple[diffusers.DiffusionPipeline, Checkpoint]
-
-
-@pytest.fixture(scope="module")
-def loaded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Loaded]:
-    """A family's diffusers pipeline, and the checkpoint of the folder it wrote."""
-    made: dict[str, Loaded] = {}
-
-    def get(name: str) -> Loaded:
-        if name not in made:
-            folder = tmp_path_factory.mktemp(name)
-            pipeline = PIPELINES[name](folder)
-            pipeline.set_progress_bar_config(disable=True)
-            pipeline.save_pretrained(folder / "model")
-            made[name] = pipeline, load(folder / "model", torch.device("cpu"), torch.float32)
-        return made[name]
-
-    return get
-
-
-def photo(width: int = 32, height: int = 32) -> Image.Image:
-    image = Image.new("RGB", (width, height), (40, 90, 200))
-    ImageDraw.Draw(image).ellipse((4, 6, width - 8, height - 2), fill=(220, 180, 30))
-    return image
 
 
 def make(checkpoint: Checkpoint, picture: Image.Image, **changes: Any) -> Recipe:
@@ -350,75 +324,3 @@ def test_folders_whose_parts_do_not_fit_are_refused(
     with pytest.raises(CheckpointError) as caught:
         load(folder, torch.device("cpu"), torch.float32)
     assert message in str(caught.value)
-
-
-@pytest.mark.parametrize("name", ["x4_upscaler", "latent_upscaler", "ldm_super_resolution"])
-def test_the_command_line_enlarges(
-    loaded: Callable[[str], Loaded],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    name: str,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    photo(64, 64).save("small.png")
-    model = ("--model", str(loaded(name)[1].path))
-    words = () if name == "ldm_super_resolution" else ("a lake",)
-    steps = ("--steps", "2", "--quiet")
-    assert main([*words, *model, "--upscale", "small.png", *steps, "-o", "large.png"]) == 0
-    assert capsys.readouterr().out.startswith("large.png  seed 0")
-    side = 128 if name == "latent_upscaler" else 256
-    assert Image.open("large.png").size == (side, side)
-    recipe = Recipe.from_json(imaging.read_png_text("large.png")["recipe"])
-    assert (recipe.task, recipe.width, recipe.noise_level) == ("upscale", side, 20)
-
-    again = ["--from", "large.png", "--upscale", "small.png", *model, "--quiet", "-o", "again.png"]
-    assert main(again) == 0
-    assert Path("again.png").read_bytes() == Path("large.png").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "message"),
-    [
-        (
-            "x4_upscaler",
-            ["--upscale", "tiny.png"],
-            "--upscale: got 'a picture of 12 x 40', allowed",
-        ),
-        ("x4_upscaler", ["--upscale", "huge.png"], "--upscale: got 'a picture that becomes 1200 x"),
-        ("x4_upscaler", ["--upscale", "small.png", "--size", "512x512"], "--size (width): got 512"),
-        (
-            "x4_upscaler",
-            ["--upscale", "small.png", "--noise-level", "400"],
-            "--noise-level: got 400",
-        ),
-        (
-            "x4_upscaler",
-            ["--init", "small.png", "a lake"],
-            "task: got 'image_to_image', allowed: up",
-        ),
-        (
-            "ldm_super_resolution",
-            ["--upscale", "small.png", "a lake"],
-            "caption: got 'a lake', all",
-        ),
-        ("", ["--upscale", "small.png"], "task: got 'upscale', allowed: text_to_image, image_to_"),
-    ],
-)
-def test_mistakes_with_a_model_are_answered_in_one_line(
-    loaded: Callable[[str], Loaded],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    name: str,
-    arguments: list[str],
-    message: str,
-) -> None:
-    """No name: the embedded model, which enlarges nothing."""
-    monkeypatch.chdir(tmp_path)
-    for file, size in (("small", (64, 64)), ("tiny", (12, 40)), ("huge", (300, 300))):
-        photo(*size).save(f"{file}.png")
-    model = ["--model", str(loaded(name)[1].path)] if name else []
-    assert main([*arguments, *model]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f"error: {message}") and error.count("\n") == 1

@@ -96,12 +96,16 @@ function linkTo({ recipe, made }) {
   return `${location.origin}${location.pathname}?q=${text}`;
 }
 
+function sendSeed(figure, more = {}) {
+  const tab = figure.closest("[id$=-stage]").id.replace(/-stage$/, "");
+  const { seed, variation_seed, variation_strength } = aboutFigure(figure).read;
+  window.ldmSend({ kind: "seed", tab, seed, variation_seed, variation_strength, ...more });
+}
+
 const FIGURE_ACTIONS = {
   use: (figure) => window.ldmSend({ kind: "recipe", text: figure.dataset.recipe, made_with: figure.dataset.made }),
-  seed: (figure) => {
-    const tab = figure.closest("[id$=-stage]").id.replace(/-stage$/, "");
-    window.ldmSend({ kind: "seed", tab, seed: aboutFigure(figure).read.seed });
-  },
+  seed: (figure) => sendSeed(figure),
+  vary: (figure) => sendSeed(figure, { vary: true }),
   bare: async (figure) => save(await bare(await bytesOf(figure)), aboutFigure(figure).name),
   send: async (figure, button) => {
     const { read, name } = aboutFigure(figure);

@@ -7,6 +7,8 @@ const cameByLink = new URLSearchParams(location.search).has("q");
 // Asked for when the page is ready.
 window.ldmVisit = () => {
   window.dispatchEvent(new Event("ldm-ready"));
+  // Who comes for a lesson is shown that, not the run they left elsewhere.
+  if (new URLSearchParams(location.search).has("lesson")) return "";
   let secret = sessionStorage.getItem(SECRET);
   if (!secret) {
     const random = crypto.getRandomValues(new Uint8Array(16));

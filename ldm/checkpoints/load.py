@@ -257,6 +257,7 @@ def load(
     dtype: torch.dtype | None = None,
     extras: Extras = NOTHING,
     thrift: Thrift | None = None,
+    told: Callable[[float], None] | None = None,
 ) -> Checkpoint:
     """Load a checkpoint, for inference.
 
@@ -266,6 +267,7 @@ def load(
         dtype: float32, bfloat16 or float16; :func:`choose_dtype` where None.
         extras: what stands beside it.
         thrift: with memory; None: as much as it takes for a picture of the native size.
+        told: gets the share of the weights that are there, 0 to 1, now and then.
 
     Raises:
         CheckpointError: anything in the files that is missing or not allowed; nothing has been
@@ -305,7 +307,7 @@ def load(
     if home.type != "cpu":
         for module in modules.values():
             module.to(home)  # what no file holds, and was made on the CPU
-    read_all([job for each in jobs.values() for job in each])
+    read_all([job for each in jobs.values() for job in each], told)
     add_embeddings(text_encoder, embeddings)
     pack(unet)
     pack(vae)

@@ -20,7 +20,7 @@ import hashlib
 import math
 import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -38,6 +38,7 @@ READERS = min(4, os.cpu_count() or 1)  # threads
 # Of every tensor the digest reads this many blocks, evenly spread, the first and last included.
 DIGEST_BLOCKS, DIGEST_BLOCK_BYTES = 16, 4096
 _PIECE = 1 << 19  # bytes
+_SAID = 0.04  # share of the bytes from one time that someone is told to the next
 # PyTorch shares an operation out among its threads if it has more numbers than this.
 _GRAIN = 1 << 15
 # Whole numbers of as many bytes.
@@ -304,11 +305,14 @@ def allocate(
     return jobs
 
 
-def read_all(jobs: Sequence[Job]) -> None:
+def read_all(jobs: Sequence[Job], told: Callable[[float], None] | None = None) -> None:
     """Read tensors into their memory, by several threads.
 
     Beside it no more is needed than room for a piece for each of ``READERS`` threads; on another
     device than the CPU, for a tensor.
+
+    Args:
+        told: gets the share of the bytes that are there, now and then; 1 at last.
 
     Raises:
         CheckpointError: as :meth:`Job.do`.
@@ -318,8 +322,14 @@ def read_all(jobs: Sequence[Job]) -> None:
     with ThreadPoolExecutor(READERS) as pool:
         begun = [pool.submit(job.do) for job in order]
         try:
-            for each in begun:
+            whole = sum(job.stored.size for job in order)
+            there = said = 0
+            for job, each in zip(order, begun, strict=True):
                 each.result()
+                there += job.stored.size
+                if told is not None and (there - said > whole * _SAID or there == whole):
+                    told(there / whole if whole else 1.0)
+                    said = there
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

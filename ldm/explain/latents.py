@@ -4,6 +4,7 @@ Owns the figures of compression and their formulas, and the count of operations 
 latents and would cost on pixels. Knows nothing of runs.
 """
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -127,6 +128,31 @@ def cost_at(unet: UNet2DConditionModel, height: int, width: int, tokens: int) ->
         counter.get_total_flops(),
         4 * height * width * (channels[0] + channels[min(1, len(channels) - 1)]),
     )
+
+
+@torch.no_grad()
+def seconds_of(checkpoint: Checkpoint, height: int, width: int, tokens: int) -> float:
+    """What one evaluation of a row takes here, at latents of height x width: the quicker of two, on
+    random numbers.
+    """
+    unet = checkpoint.unet
+    assert isinstance(unet, UNet2DConditionModel)
+    generator = torch.Generator().manual_seed(0)
+    shapes = (
+        (1, unet.config.in_channels, height, width),
+        (1, tokens, unet.config.cross_attention_dim[0]),
+    )
+    sample, states = (
+        torch.randn(shape, generator=generator).to(checkpoint.device, checkpoint.dtype)
+        for shape in shapes
+    )
+    timestep = torch.tensor([500.0], device=checkpoint.device)
+    found = []
+    for _ in range(2):
+        start = time.perf_counter()
+        unet(sample, timestep, states).sum().item()  # reads the result: devices work ahead
+        found.append(time.perf_counter() - start)
+    return min(found)
 
 
 def noised(latents: Tensor, sigma: float, seed: int) -> Tensor:

@@ -12,11 +12,10 @@ from PIL import Image
 from ldm import imaging
 from ldm.checkpoints.load import Checkpoint
 from ldm.events import Event, Preview, Progress, Result
-from ldm.models.kinds import QUICK
 from ldm.pipeline.calls import advance
-from ldm.pipeline.pictures import decode, finish
+from ldm.pipeline.pictures import finish
 from ldm.pipeline.rows import Row, Watcher, prepare
-from ldm.preview import approximate
+from ldm.preview import approximate, linear_map
 from ldm.recipe import Recipe
 
 PREVIEW_EVERY = 4  # steps; 0 for none
@@ -38,6 +37,9 @@ class Request:
         self.start = time.monotonic()
         self.rows = prepare(checkpoint, recipe, init_image, mask)
         self.rows[0].watcher = watcher
+        if preview_every and checkpoint.preview_vae is None:
+            with checkpoint.autoencoding():
+                linear_map(checkpoint.vae)  # fitted now, so that no step waits for it
         self.total = len(self.rows[0].sigmas) - 1
         self.reported = 0
 
@@ -78,8 +80,6 @@ class Request:
         x0 = torch.cat([row.seen for row in self.rows])
         if self.checkpoint.preview_vae is not None:
             pixels = self.checkpoint.preview_vae.decode(x0).float()
-        elif isinstance(self.checkpoint.vae, QUICK):
-            pixels = decode(self.checkpoint, x0)
         else:
             pixels = approximate(self.checkpoint.vae, x0)
         images = [imaging.to_image(each.clamp(-1, 1)) for each in pixels.cpu()]

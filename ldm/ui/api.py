@@ -8,7 +8,9 @@ import asyncio
 import inspect
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import fields
 from typing import Any
 
 import gradio as gr
@@ -20,14 +22,17 @@ from gradio.utils import get_upload_folder
 from ldm.checkpoints.load import CheckpointError
 from ldm.diffusion import SAMPLERS, SCHEDULES
 from ldm.engine import Engine, EngineBusy, EngineClosed
-from ldm.events import Result
+from ldm.events import Picture, Result
 from ldm.imaging import ImageError, open_image, open_mask
-from ldm.pipeline import DrawingError, upscaled_size
+from ldm.pipeline import DrawingError
+from ldm.pipeline.tiled import STRENGTH
 from ldm.recipe import LIMITS, Recipe, RecipeError
+from ldm.ui.enlarging import enlarging, whole_of
 from ldm.ui.jobs import Request
 from ldm.ui.result import file_name
 from ldm.ui.uploads import uploaded
 
+RECIPE_FIELDS = {field.name for field in fields(Recipe)} - {"init_image", "mask"}
 Answer = tuple[list[FileData], dict[str, Any]]
 REFUSALS = (RecipeError, ImageError, CheckpointError, EngineBusy, EngineClosed, DrawingError)
 
@@ -40,8 +45,12 @@ MEANING: Mapping[str, str] = {
     "mask": "a picture of the same shape, white (or opaque) where to repaint",
     "strength": "how far to depart from the picture",
     "mask_feather": "pixels over which the new part blends into the old",
+    "padding_mask_crop": "draws only the masked part, with so many pixels around it",
+    "factor": "2 or 4: how many times as large, with a model that is not made for it",
     "noise_level": "how freely an upscaler redraws the picture",
     "seed": "of the first picture; the same seed and fields draw the same picture",
+    "variation_seed": "of the noise that the seed's is blended into",
+    "variation_strength": "how far; 0 draws the seed's own picture",
     "width": "in pixels",
     "height": "in pixels",
     "num_images": "how many pictures, with seeds in a row",
@@ -82,33 +91,55 @@ def read_fields(engine: Engine, task: str, given: Mapping[str, Any]) -> Recipe:
     return Recipe(**(own | chosen), task=task)
 
 
-async def answer(engine: Engine, request: Request, visitor: str) -> Answer:
-    """Draw a request to its end and keep its files where Gradio serves and deletes them."""
-    files: list[FileData] = []
+async def drawn(engine: Engine, request: Request, visitor: str) -> Sequence[Picture]:
+    """A request's pictures."""
     events = engine.stream(request.recipe, request.init_image, request.mask, visitor=visitor)
-    async for event in events:
-        if isinstance(event, Result):
-            for picture in event.pictures:
-                name = file_name(picture.recipe)
-                path = save_bytes_to_cache(picture.png, name, get_upload_folder())
-                files.append(FileData(path=path, orig_name=name))
-    return files, json.loads(request.recipe.to_json())
+    async with aclosing(events):
+        async for event in events:
+            if isinstance(event, Result):
+                return event.pictures
+    raise RuntimeError("the engine ended a run without a result")
+
+
+def kept(recipe: Recipe, pictures: Sequence[Picture]) -> Answer:
+    """Files of the pictures where Gradio serves and deletes them, and the recipe of all."""
+    files: list[FileData] = []
+    for picture in pictures:
+        name = file_name(picture.recipe)
+        path = save_bytes_to_cache(picture.png, name, get_upload_folder())
+        files.append(FileData(path=path, orig_name=name))
+    return files, json.loads(recipe.to_json())
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """What is refused, and what went wrong, as the message that a program gets."""
+    try:
+        yield
+    except REFUSALS as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def of_recipe(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of an endpoint's arguments that are fields of a recipe as they are."""
+    return {name: arguments[name] for name in RECIPE_FIELDS if name in arguments}
 
 
 def build_api(engine: Engine) -> None:
     """Publish the endpoints in the Blocks being built."""
 
     async def reply(read: Callable[[], Request], visitor: str | None) -> Answer:
-        try:
-            return await answer(engine, await asyncio.to_thread(read), visitor or "")
-        except REFUSALS as error:
-            raise gr.Error(str(error), print_exception=False) from error
+        with told():
+            asked = await asyncio.to_thread(read)
+            return kept(asked.recipe, await drawn(engine, asked, visitor or ""))
 
     async def text_to_image(
         prompt: str,
         request: gr.Request,
         negative_prompt: str | None = None,
         seed: int | None = None,
+        variation_seed: int | None = None,
+        variation_strength: float | None = None,
         width: int | None = None,
         height: int | None = None,
         num_images: int | None = None,
@@ -122,22 +153,7 @@ def build_api(engine: Engine) -> None:
         model: str | None = None,
     ) -> Answer:
         """Draw pictures of a caption. Returns PNG files that carry their recipe, and the recipe."""
-        given = {
-            "prompt": prompt,
-            "negative_prompt": negative_prompt,
-            "seed": seed,
-            "width": width,
-            "height": height,
-            "num_images": num_images,
-            "num_inference_steps": num_inference_steps,
-            "guidance_scale": guidance_scale,
-            "guidance_rescale": guidance_rescale,
-            "clip_skip": clip_skip,
-            "loras": loras,
-            "sampler": sampler,
-            "schedule": schedule,
-            "model": model,
-        }
+        given = of_recipe(locals())
         return await reply(
             lambda: Request(read_fields(engine, "text_to_image", given)), request.session_hash
         )
@@ -149,6 +165,8 @@ def build_api(engine: Engine) -> None:
         strength: float | None = None,
         negative_prompt: str | None = None,
         seed: int | None = None,
+        variation_seed: int | None = None,
+        variation_strength: float | None = None,
         width: int | None = None,
         height: int | None = None,
         num_images: int | None = None,
@@ -162,23 +180,7 @@ def build_api(engine: Engine) -> None:
         model: str | None = None,
     ) -> Answer:
         """Draw a sketch or picture anew, the more freely the higher `strength` (0.01 to 1)."""
-        given = {
-            "prompt": prompt,
-            "strength": strength,
-            "negative_prompt": negative_prompt,
-            "seed": seed,
-            "width": width,
-            "height": height,
-            "num_images": num_images,
-            "num_inference_steps": num_inference_steps,
-            "guidance_scale": guidance_scale,
-            "guidance_rescale": guidance_rescale,
-            "clip_skip": clip_skip,
-            "loras": loras,
-            "sampler": sampler,
-            "schedule": schedule,
-            "model": model,
-        }
+        given = of_recipe(locals())
 
         def read() -> Request:
             recipe = read_fields(engine, "image_to_image", given)
@@ -193,8 +195,11 @@ def build_api(engine: Engine) -> None:
         request: gr.Request,
         strength: float | None = None,
         mask_feather: int | None = None,
+        padding_mask_crop: int | None = None,
         negative_prompt: str | None = None,
         seed: int | None = None,
+        variation_seed: int | None = None,
+        variation_strength: float | None = None,
         width: int | None = None,
         height: int | None = None,
         num_images: int | None = None,
@@ -208,24 +213,7 @@ def build_api(engine: Engine) -> None:
         model: str | None = None,
     ) -> Answer:
         """Repaint where `mask` is white (or opaque); all else keeps its pixels exactly."""
-        given = {
-            "prompt": prompt,
-            "strength": 1.0 if strength is None else strength,
-            "mask_feather": mask_feather,
-            "negative_prompt": negative_prompt,
-            "seed": seed,
-            "width": width,
-            "height": height,
-            "num_images": num_images,
-            "num_inference_steps": num_inference_steps,
-            "guidance_scale": guidance_scale,
-            "guidance_rescale": guidance_rescale,
-            "clip_skip": clip_skip,
-            "loras": loras,
-            "sampler": sampler,
-            "schedule": schedule,
-            "model": model,
-        }
+        given = of_recipe(locals()) | {"strength": 1.0 if strength is None else strength}
 
         def read() -> Request:
             recipe = read_fields(engine, "inpaint", given)
@@ -238,6 +226,8 @@ def build_api(engine: Engine) -> None:
         image: FileData,
         request: gr.Request,
         prompt: str = "",
+        factor: int = 2,
+        strength: float = STRENGTH,
         noise_level: int | None = None,
         negative_prompt: str | None = None,
         seed: int | None = None,
@@ -247,27 +237,22 @@ def build_api(engine: Engine) -> None:
         schedule: str | None = None,
         model: str | None = None,
     ) -> Answer:
-        """Make a picture larger, with a model that is made for it and decides how much."""
-        given: dict[str, Any] = {
-            "prompt": prompt,
-            "noise_level": noise_level,
-            "negative_prompt": negative_prompt,
-            "seed": seed,
-            "num_inference_steps": num_inference_steps,
-            "guidance_scale": guidance_scale,
-            "sampler": sampler,
-            "schedule": schedule,
-            "model": model,
-        }
+        """Make a picture larger: by a model that is made for it and decides how much, or in tiles,
+        which any other model redraws.
+        """
+        given = of_recipe(locals())
 
-        def read() -> Request:
+        def read() -> list[Request]:
             picture = open_image(uploaded(image, "image"), "image").image
-            family = engine.family(model or engine.names()[0])
-            width, height = upscaled_size(family, picture)
-            size = {"width": width, "height": height}
-            return Request(read_fields(engine, "upscale", given | size), picture)
+            return [*enlarging(engine, read_fields(engine, "upscale", given), picture, factor)]
 
-        return await reply(read, request.session_hash)
+        with told():
+            asked = await asyncio.to_thread(read)
+            visitor = request.session_hash or ""
+            all_drawn = await asyncio.gather(*(drawn(engine, each, visitor) for each in asked))
+            one_each = {index: pictures[0] for index, pictures in enumerate(all_drawn)}
+            whole = await asyncio.to_thread(whole_of, asked, one_each)
+            return kept(whole.recipe, [whole])
 
     for endpoint in (text_to_image, image_to_image, inpaint, upscale):
         api(documented(endpoint), api_name=endpoint.__name__, concurrency_limit=None)

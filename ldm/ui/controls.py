@@ -93,10 +93,14 @@ def build_examples(
     """A heading and one button a caption (and picture); the tab says what each brings."""
     gr.HTML(f"<h2>{say('examples')}</h2>", elem_classes="ldm-heading")
     with gr.Row(elem_classes="ldm-chips"):
-        return [
+        buttons = [
             gr.Button(caption, size="sm", icon=picture, elem_classes="ldm-chip")
             for caption, picture in zip_longest(captions, pictures)
         ]
+    for button in buttons:
+        # Gradio would delete them with the results that have grown old.
+        button.keep_in_cache |= button.temp_files
+    return buttons
 
 
 @dataclass(frozen=True)
@@ -129,12 +133,12 @@ SWAP_SIZE = """(preset, width, height) => {
 }"""
 
 
-def _build_size(tab: str, engine: Engine, model: str) -> tuple[Size, gr.Dropdown]:
+def _build_size(tab: str, engine: Engine, model: str, visible: bool) -> tuple[Size, gr.Dropdown]:
     """The size with its orientation, and beside it how many pictures."""
     native = engine.defaults(model).native_size
     counts = LIMITS["num_images"]
     numbers = range(int(counts.minimum), int(counts.maximum) + 1)
-    with gr.Row(elem_classes="ldm-pair ldm-size-row"):
+    with gr.Row(visible=visible, elem_classes="ldm-pair ldm-size-row"):
         preset = build_dropdown(tab, "size", size_choices(engine, model), size_value(*native))
         swap = gr.Button("⇄", elem_id=f"{tab}-size_swap", elem_classes="ldm-swap", min_width=42)
         num_images = build_dropdown(tab, "num_images", [(str(n), n) for n in numbers], numbers[0])
@@ -179,12 +183,35 @@ def _build_seed(tab: str) -> tuple[gr.Number, gr.Checkbox]:
     return seed, randomise
 
 
-def build_settings(tab: str, engine: Engine) -> Choices:
-    """Size and number of pictures, and the folded rest, as the first model wants them."""
+def _build_variation(tab: str) -> tuple[gr.Slider, gr.Number]:
+    """How far from the seed's own picture, and towards which other."""
+    varied = build_slider(tab, "variation_strength", 0, "variation_strength_info")
+    other = gr.Number(
+        0,
+        label=label("variation_seed"),
+        visible=False,
+        elem_id=f"{tab}-variation_seed",
+    )
+    varied.change(
+        lambda strength: gr.update(visible=bool(strength)),
+        varied,
+        other,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    return varied, other
+
+
+def build_settings(tab: str, engine: Engine, sized: bool = True) -> Choices:
+    """Size and number of pictures, and the folded rest, as the first model wants them.
+
+    sized: whether a visitor chooses size and number.
+    """
     names = engine.names()
     start = engine.defaults(names[0])
     problem = gr.HTML(NO_PROBLEM, elem_classes="ldm-slot")
-    size, num_images = _build_size(tab, engine, names[0])
+    size, num_images = _build_size(tab, engine, names[0], sized)
     with gr.Accordion(label("settings"), open=False, elem_classes="ldm-fold ldm-settings"):
         model, facts = _build_model(tab, engine)
         negative = gr.Textbox(
@@ -196,6 +223,7 @@ def build_settings(tab: str, engine: Engine) -> Choices:
             elem_id=f"{tab}-negative_prompt",
         )
         seed, randomise = _build_seed(tab)
+        varied, variation_seed = _build_variation(tab)
         steps = build_slider(tab, "num_inference_steps", start.num_inference_steps, "steps_info")
         guidance = build_slider(tab, "guidance_scale", start.guidance_scale, "guidance_info")
         with gr.Row(elem_classes="ldm-pair"):
@@ -235,6 +263,8 @@ def build_settings(tab: str, engine: Engine) -> Choices:
         "num_images": num_images,
         "negative_prompt": negative,
         "seed": seed,
+        "variation_seed": variation_seed,
+        "variation_strength": varied,
         "num_inference_steps": steps,
         "guidance_scale": guidance,
         "guidance_rescale": rescale,

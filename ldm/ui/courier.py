@@ -14,12 +14,18 @@ from ldm.engine import Engine
 from ldm.imaging import ImageError
 from ldm.recipe import RecipeError
 from ldm.ui.filling import fill, fillable
-from ldm.ui.form import Form, Output, Updates, plain_words, within
+from ldm.ui.form import PASSING, Form, Output, Updates, plain_words, within
 from ldm.ui.given import Unreadable, read_message
 from ldm.ui.picture_input import FIELD, PictureInput, opened_updates, picture_outputs
 from ldm.ui.script import part
 from ldm.ui.texts import attributes, joined, say
 from ldm.ui.uploads import uploaded
+
+VARIATION, VARIATIONS = 0.3, 4  # how far variations go, and how many there are at once
+GENERATE = """(message) => {
+  const button = message?.vary && document.querySelector(`#${message.tab}-generate`);
+  if (button) setTimeout(() => button.click(), 0);
+}"""
 
 
 @dataclass(frozen=True)
@@ -88,11 +94,22 @@ def take_picture(engine: Engine, desk: Desk, message: Mapping[str, Any]) -> Upda
 
 
 def take_seed(desk: Desk, message: Mapping[str, Any]) -> Updates:
-    """A seed to be used again in the tab it came from."""
-    form, seed = desk.forms.get(str(message.get("tab"))), message.get("seed")
-    if form is None or not within("seed", seed):
+    """A picture's seed, and what it was varied by, to be used again in the tab it came from.
+
+    To vary it: several pictures that resemble it, each varied by another seed.
+    """
+    form = desk.forms.get(str(message.get("tab")))
+    if form is None or not all(within(name, message.get(name)) for name in PASSING):
         return {desk.notice: notice(say("recipe_unreadable"))}
-    return {form.fields["seed"]: seed, form.randomise: False}
+    again = {form.fields[name]: message[name] for name in PASSING}
+    if message.get("vary") is not True:
+        return {**again, form.randomise: False}
+    return {
+        **again,
+        form.fields["variation_strength"]: VARIATION,
+        form.fields["num_images"]: VARIATIONS,
+        form.randomise: True,
+    }
 
 
 def build_courier(engine: Engine, desk: Desk) -> None:
@@ -118,7 +135,7 @@ def build_courier(engine: Engine, desk: Desk) -> None:
                 return take_seed(desk, message)
         return {desk.notice: ""}
 
-    courier.change(
+    taken = courier.change(
         take,
         courier,
         desk.outputs(),
@@ -128,3 +145,4 @@ def build_courier(engine: Engine, desk: Desk) -> None:
         trigger_mode="multiple",
         api_visibility="private",
     )
+    taken.then(None, courier, None, js=GENERATE, api_visibility="private")

@@ -13,6 +13,7 @@ from ldm.ui.form import Form, Output, Updates
 from ldm.ui.grid import build_grid
 from ldm.ui.handlers import Show, recover, show, visitor_of
 from ldm.ui.history import build_history
+from ldm.ui.how_it_works.arrival import connect_arrival
 from ldm.ui.how_it_works.asked import build_asked
 from ldm.ui.how_it_works.tab import build_how_it_works
 from ldm.ui.inpainting import build_inpainting
@@ -103,10 +104,11 @@ def _find_again(
     )
 
 
-def build_demo(engine: Engine, clip: str = "") -> gr.Blocks:
+def build_demo(engine: Engine, clip: str = "", classes: int = 0) -> gr.Blocks:
     """The page for `engine`; launch it with the theme, style and script named in this package.
 
-    clip: a CLIP model's folder or Hub id, where whoever runs the app names one.
+    clip: a CLIP model's folder or Hub id, where whoever runs the app names one. classes: how many
+    walls of school classes it keeps at once.
     """
     jobs = Jobs()
     with gr.Blocks(
@@ -122,8 +124,9 @@ def build_demo(engine: Engine, clip: str = "") -> gr.Blocks:
             upscale = build_upscale(engine, jobs, visit)
             grid, show_grid = build_grid(engine, jobs, visit)
             build_history()
-            how_it_works = build_how_it_works(engine, clip)
-        build_asked(how_it_works, tabs)
+            how_it_works = build_how_it_works(engine, clip, classes)
+        build_asked(how_it_works, tabs, jobs, visit)
+        connect_arrival(demo, how_it_works, tabs)
         forms = [text, sketch.form, inpaint.form]
         shows: dict[str, Show] = {form.tab: partial(show, form) for form in forms}
         shows |= {upscale.form.tab: upscale.show, grid.tab: show_grid}

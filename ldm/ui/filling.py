@@ -49,6 +49,8 @@ def fill(form: Form, engine: Engine, fields: Mapping[str, Any]) -> Updates:
     updates: Updates = {
         form.fields[name]: value for name, value in fields.items() if name in form.fields
     }
+    if form.detail is not None and "padding_mask_crop" in fields:
+        updates |= form.detail.filled(fields["padding_mask_crop"])
     if "seed" in fields:
         updates[form.randomise] = False
     if "width" in fields and "height" in fields:
@@ -59,4 +61,5 @@ def fill(form: Form, engine: Engine, fields: Mapping[str, Any]) -> Updates:
 
 def fillable(form: Form) -> list[Output]:
     """The components that `fill` can set."""
-    return [*form.fields.values(), form.randomise, *form.size.parts(), form.size.own]
+    detail = () if form.detail is None else (form.detail.chosen, form.detail.padding)
+    return [*form.fields.values(), form.randomise, *form.size.parts(), form.size.own, *detail]

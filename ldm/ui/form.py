@@ -14,7 +14,7 @@ from gradio.blocks import BlockContext
 from gradio.components import Component
 
 from ldm.imaging import ImageError
-from ldm.recipe import LIMITS, Recipe, RecipeError
+from ldm.recipe import CROP_PADDING, LIMITS, Recipe, RecipeError
 from ldm.ui import texts
 from ldm.ui.stage import status_line
 from ldm.ui.texts import Markup, markup, say
@@ -26,6 +26,8 @@ Updates = dict[Output, Any]
 
 CUSTOM = "custom"
 SEEDS = int(LIMITS["seed"].maximum) + 1
+SEED_FIELDS = ("seed", "variation_seed")
+PASSING = (*SEED_FIELDS, "variation_strength")  # of one picture, not for the next visit
 NO_PROBLEM = ""
 
 
@@ -36,8 +38,8 @@ def whole(field: str) -> bool:
 
 def within(field: str, value: object) -> bool:
     """Whether `value` is a number that `field` may have; whole where the field is."""
-    limit = LIMITS[field]
-    kinds = int if whole(field) else (int, float)
+    limit = CROP_PADDING if field == "padding_mask_crop" else LIMITS[field]
+    kinds = int if isinstance(limit.step, int) else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds):
         return False
     return limit.minimum <= value <= limit.maximum
@@ -99,6 +101,24 @@ class Size:
 
 
 @dataclass(frozen=True)
+class Detail:
+    """Whether the masked part alone is drawn, and how many pixels around it the model sees."""
+
+    chosen: gr.Checkbox
+    padding: gr.Slider
+
+    def read(self, values: Values) -> Any:
+        """`padding_mask_crop` as chosen, not yet checked."""
+        return values[self.padding] if values[self.chosen] else None
+
+    def filled(self, padding: Any) -> Updates:
+        """The components for a recipe's `padding_mask_crop`."""
+        if padding is None:
+            return {self.chosen: False, self.padding: gr.update(visible=False)}
+        return {self.chosen: True, self.padding: gr.update(value=padding, visible=True)}
+
+
+@dataclass(frozen=True)
 class Form:
     """The components of one tab; `fields` are those whose value is a field of the recipe as is."""
 
@@ -111,19 +131,33 @@ class Form:
     status: gr.HTML
     stage: gr.HTML
     problems: Problems
+    detail: Detail | None = None
     others: tuple[Component, ...] = ()  # what the tab reads besides
 
     def inputs(self) -> set[Component]:
-        return {*self.fields.values(), *self.size.parts(), self.randomise, *self.others}
+        detail = () if self.detail is None else (self.detail.chosen, self.detail.padding)
+        parts = self.size.parts()
+        return {*self.fields.values(), *parts, self.randomise, *detail, *self.others}
+
+    def seeds(self, recipe: Recipe) -> Updates:
+        """The fields that show which seeds a run has."""
+        return {self.fields[name]: getattr(recipe, name) for name in SEED_FIELDS}
 
     def kept(self) -> list[Field]:
         """What the browser keeps for the next visit."""
-        own = [component for name, component in self.fields.items() if name != "seed"]
+        own = [component for name, component in self.fields.items() if name not in PASSING]
         return [*own, self.size.preset, self.size.width, self.size.height]
 
     def outputs(self) -> list[Output]:
-        shown = [self.generate, self.stop, self.status, self.stage, self.fields["seed"]]
-        return [*shown, *self.problems.clear()]
+        seeds = [self.fields[name] for name in SEED_FIELDS]
+        return [
+            self.generate,
+            self.stop,
+            self.status,
+            self.stage,
+            *seeds,
+            *self.problems.clear(),
+        ]
 
     def ready(self, status: str) -> Updates:
         """What a tab at rest shows, with `status` as its line."""
@@ -133,12 +167,12 @@ class Form:
             self.status: status,
         }
 
-    def running(self, seed: int) -> Updates:
+    def running(self, recipe: Recipe) -> Updates:
         return {
             self.generate: gr.update(interactive=False),
             self.stop: gr.update(interactive=True),
             self.status: status_line(say("starting"), 0),
-            self.fields["seed"]: seed,
+            **self.seeds(recipe),
             **self.problems.clear(),
         }
 
@@ -174,8 +208,12 @@ def read_recipe(form: Form, values: Values, task: str = "") -> Recipe:
     """
     fields = {name: values[component] for name, component in form.fields.items()}
     fields["width"], fields["height"] = form.size.read(values)
+    if form.detail is not None:
+        fields["padding_mask_crop"] = form.detail.read(values)
     if values[form.randomise]:
-        fields["seed"] = secrets.randbelow(SEEDS)
+        # Variations keep the seed: what is new each time is what they are varied by.
+        counted = "variation_seed" if fields["variation_strength"] else "seed"
+        fields[counted] = secrets.randbelow(SEEDS)
     return Recipe(**fields, task=task or form.tab)
 
 

@@ -89,7 +89,8 @@ def read_given(engine: Engine, text: str, made_with: str = "{}", task: str = "")
     fields = dict(foreign.fields)
     notes, left_out = [], list(foreign.left_out)
     model = fields.pop("model", None)
-    for name in [name for name in fields if name in LIMITS and not within(name, fields[name])]:
+    checked = {*LIMITS, "padding_mask_crop"}
+    for name in [name for name in fields if name in checked and not within(name, fields[name])]:
         left_out.append(name)
         del fields[name]
     if model in engine.names():

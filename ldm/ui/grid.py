@@ -7,23 +7,24 @@ own and keeps its own recipe.
 import html
 import json
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 
 import gradio as gr
 from gradio.processing_utils import save_bytes_to_cache
 
 from ldm.engine import Engine
-from ldm.events import Picture, Progress, Queued, Result
-from ldm.imaging import ImageError, encode_png
-from ldm.recipe import Recipe, RecipeError
+from ldm.events import Loading, Picture, Progress, Queued, Result
+from ldm.imaging import encode_png
+from ldm.recipe import Recipe
 from ldm.ui import texts
 from ldm.ui.controls import build_buttons, build_prompt, build_settings
 from ldm.ui.form import Form, Problems, Updates, Values, read_recipe
 from ldm.ui.grid_axes import MOST_CELLS, SETTINGS, Axis, cells_of, read_axis
 from ldm.ui.grid_sheet import draw_sheet
-from ldm.ui.handlers import Show, failure, refused, visitor_of
+from ldm.ui.handlers import Show, connect, failure, waiting_line
 from ldm.ui.jobs import Job, Jobs, Request
 from ldm.ui.result import keep_file, picture_data, picture_file
 from ldm.ui.script import part
@@ -35,12 +36,12 @@ EVERY = 0.7  # seconds between two views of an unfinished table
 STARTS = ("num_inference_steps", "guidance_scale")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Cells(Request):
     """A cell's request, and the grid that it belongs to."""
 
-    across: Axis = field(default_factory=lambda: Axis("", ()))
-    down: Axis = field(default_factory=lambda: Axis("", ()))
+    across: Axis
+    down: Axis
 
 
 def _axis_markup(key: str) -> str:
@@ -83,7 +84,6 @@ class _Table:
     files: dict[int, str] = field(default_factory=dict)
     failures: dict[int, str] = field(default_factory=dict)
     steps: dict[int, float] = field(default_factory=dict)
-    waiting: texts.Markup | None = None
 
     def _cell(self, index: int) -> str:
         if index in self.failures:
@@ -91,7 +91,7 @@ class _Table:
         if index not in self.pictures:
             return '<div class="ldm-frame"></div>'
         picture, url = self.pictures[index], self.files[index]
-        shown = frame(url, alt_text(picture.recipe.prompt, picture.recipe.seed))
+        shown = frame(url, alt_text(picture.recipe))
         use = f'<button type="button" data-do="use">{say("history_use")}</button>'
         return f"<figure{picture_data(picture)}>{shown}{picture_file(picture, url)}{use}</figure>"
 
@@ -118,8 +118,6 @@ class _Table:
         return say("grid_progress", done=len(self.pictures), cells=len(self.recipes))
 
     def status(self) -> str:
-        if not self.steps and self.waiting:
-            return status_line(self.waiting, 0)
         return status_line(self.words(), sum(self.steps.values()) / len(self.recipes))
 
     def sheet(self, component: gr.HTML) -> str:
@@ -141,7 +139,7 @@ async def show_grid(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
     first = job.requests[0]
     assert isinstance(first, Cells)
     table = _Table([request.recipe for request in job.requests], first.across, first.down)
-    running = form.running(first.recipe.seed)
+    running = form.running(first.recipe)
     yield {**running, form.stage: table.markup("drawing")}
     seconds, shown_at = 0.0, 0.0
     async with aclosing(job.watch()) as news:
@@ -150,9 +148,8 @@ async def show_grid(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
                 case Exception():
                     table.failures[index] = failure(event)
                     yield {form.stage: table.markup("drawing")}
-                case Queued(position, wait):
-                    table.waiting = texts.queued(position, wait)
-                    yield {form.status: table.status()}
+                case Loading() | Queued() if not table.steps:
+                    yield {form.status: waiting_line(event, first.recipe.model)}
                 case Progress(step, steps, _):
                     table.steps[index] = step / steps
                     yield {form.status: table.status()}
@@ -210,29 +207,4 @@ def build_grid(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> tuple[Form, Sho
         cells = cells_of(recipe, columns, rows)
         return [Cells(recipe=cell, across=columns, down=rows) for cell in cells]
 
-    async def generate_grid(values: Values, request: gr.Request) -> AsyncIterator[Updates]:
-        try:
-            wanted = read(values)
-        except (RecipeError, ImageError) as error:
-            yield refused(form, error)
-            return
-        visitor = visitor_of(values[visit], request.session_hash)
-        async with aclosing(show_grid(form, jobs.start(engine, (visitor, TAB), wanted))) as shown:
-            async for updates in shown:
-                yield updates
-
-    async def stop_grid(secret: str, request: gr.Request) -> None:
-        jobs.stop((visitor_of(secret, request.session_hash), TAB))
-
-    gr.on(
-        generate.click,
-        generate_grid,
-        {*form.inputs(), visit},
-        form.outputs(),
-        concurrency_limit=None,
-        preprocess=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    stop.click(stop_grid, visit, queue=False, show_progress="hidden", api_visibility="private")
-    return form, lambda job: show_grid(form, job)
+    return form, connect(form, engine, jobs, visit, read, partial(show_grid, form))

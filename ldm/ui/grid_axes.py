@@ -16,6 +16,7 @@ SETTINGS: Mapping[str, str] = {
     "num_inference_steps": "8, 16, 24",
     "guidance_scale": "1, 3, 5, 8",
     "seed": "1, 2, 3, 4",
+    "variation_strength": "0, 0.1, 0.2, 0.4",
     "sampler": "DDIM, Euler, DPM++ 2M",
     "schedule": "Uniform, Karras",
     "clip_skip": "0, 1, 2",

@@ -11,14 +11,16 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
 from PIL import Image
 
 from ldm.checkpoints.load import CheckpointError
-from ldm.engine import Engine, EngineBusy, EngineClosed
-from ldm.events import Event, Preview, Progress, Queued, Result
+from ldm.engine import Engine, EngineBusy, EngineClosed, OutOfMemory, TimeLimit
+from ldm.engine.steps import is_out_of_memory
+from ldm.events import Event, Loading, Preview, Progress, Queued, Result
 from ldm.imaging import ImageError
 from ldm.pipeline import DrawingError
 from ldm.recipe import RecipeError
@@ -31,7 +33,7 @@ from ldm.ui.texts import Markup, joined, say
 
 log = logging.getLogger(__name__)
 
-ReadRequest = Callable[[Values], Request]
+ReadRequests = Callable[[Values], list[Request]]
 Show = Callable[[Job], AsyncGenerator[Updates, None]]
 SECRET = re.compile(r"[0-9a-f-]{32,64}")
 
@@ -58,11 +60,20 @@ class _Seen:
         return empty_stage(self.request.recipe.width, self.request.recipe.height)
 
 
+def waiting_line(event: Loading | Queued, model: str) -> str:
+    """The status line of a run that has not begun."""
+    match event:
+        case Loading(share):
+            return status_line(say("loading_model", model=model), share)
+        case Queued(position, seconds):
+            return status_line(texts.queued(position, seconds), 0)
+
+
 def _shown(form: Form, event: Event, seen: _Seen) -> Updates:
     """The page's part of one event."""
     match event:
-        case Queued(position, seconds):
-            return {form.status: status_line(texts.queued(position, seconds), 0)}
+        case Loading() | Queued():
+            return {form.status: waiting_line(event, seen.request.recipe.model)}
         case Progress(step, steps, seconds_left):
             seen.step, seen.steps = step, steps
             line = texts.step_of(step, steps, seconds_left)
@@ -100,6 +111,10 @@ def failure(error: Exception) -> str:
     """Why a run ended without a picture, for a person; what is unexpected goes to the log alone."""
     if isinstance(error, EngineBusy):
         return busy_words(error)
+    if isinstance(error, OutOfMemory) or is_out_of_memory(error):  # drawing, or loading the model
+        return say("out_of_memory")
+    if isinstance(error, TimeLimit):
+        return say("time_limit", seconds=round(error.seconds, 1))
     if isinstance(error, (CheckpointError, EngineClosed, DrawingError)):
         return str(error)
     log.exception("a run failed", exc_info=error)
@@ -116,7 +131,7 @@ async def show(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
     seen = _Seen(request, recipe.num_inference_steps)
     frame = {form.stage: waiting_stage(recipe.width, recipe.height, recipe.num_images)}
     begun = False
-    yield form.running(recipe.seed)
+    yield form.running(recipe)
     async with aclosing(job.watch()) as news:
         async for _, event in news:
             if isinstance(event, Exception):
@@ -139,24 +154,27 @@ def connect(
     engine: Engine,
     jobs: Jobs,
     visit: gr.Textbox,
-    read: ReadRequest,
+    read: ReadRequests,
+    shown: Show | None = None,
     also: Sequence[Any] = (),
-) -> None:
+) -> Show:
     """Generate runs what `read` makes of the page, Stop ends it; both for this visitor alone.
 
-    also: events of components that do what Generate does; a run under way gives way to theirs.
+    shown: how the job is shown, `show` where absent, which is for one request; also what is
+    returned. also: events of components that do what Generate does; a run under way gives way to
+    theirs.
     """
+    show_job = partial(show, form) if shown is None else shown
 
     async def generate(values: Values, request: gr.Request) -> AsyncIterator[Updates]:
         try:
             wanted = await asyncio.to_thread(read, values)
-        except (RecipeError, ImageError) as error:
+        except (RecipeError, ImageError, CheckpointError) as error:
             yield refused(form, error)
             return
         visitor = visitor_of(values[visit], request.session_hash)
-        job = jobs.start(engine, (visitor, form.tab), [wanted])
-        async with aclosing(show(form, job)) as shown:
-            async for updates in shown:
+        async with aclosing(show_job(jobs.start(engine, (visitor, form.tab), wanted))) as news:
+            async for updates in news:
                 yield updates
 
     async def stop(secret: str, request: gr.Request) -> None:
@@ -181,6 +199,7 @@ def connect(
         api_visibility="private",
         trigger_mode="multiple",
     )
+    return show_job
 
 
 async def recover(

@@ -7,6 +7,7 @@ from PIL import Image
 
 from ldm.engine import Engine
 from ldm.imaging import ImageError
+from ldm.recipe import CROP_PADDING
 from ldm.ui.controls import (
     build_buttons,
     build_examples,
@@ -17,10 +18,10 @@ from ldm.ui.controls import (
     build_strength,
 )
 from ldm.ui.easel import read_strokes
-from ldm.ui.form import Form, Problems, Updates, Values, read_recipe, within
+from ldm.ui.form import Detail, Form, Problems, Updates, Values, read_recipe, within
 from ldm.ui.handlers import connect
 from ldm.ui.jobs import Jobs, Request
-from ldm.ui.masking import detailed, mask_view, painted, region_view
+from ldm.ui.masking import mask_view, painted, region_view
 from ldm.ui.outpainting import build_margins, connect_margins
 from ldm.ui.picture_input import (
     EXAMPLES,
@@ -37,7 +38,6 @@ TAB = "inpaint"
 STRENGTH = 1.0
 FEATHER = 4
 PADDING = 32
-MAX_PADDING = 256
 PICTURES = (
     Example(
         "a man boating on a lake surrounded by mountains on a clear day",
@@ -68,36 +68,19 @@ class InpaintTab:
     source: PictureInput
 
 
-@dataclass(frozen=True)
-class Detail:
-    """Whether only the masked part is drawn, and how much around it the model sees."""
-
-    chosen: gr.Checkbox
-    padding: gr.Slider
-
-    def read(self, values: Values) -> int | None:
-        """The padding where it is chosen."""
-        if not values[self.chosen]:
-            return None
-        padding = values[self.padding]
-        if not isinstance(padding, int) or not 0 <= padding <= MAX_PADDING:
-            raise ImageError("detail_padding", f"{padding}", f"0 to {MAX_PADDING} pixels")
-        return padding
-
-
 def _build_detail() -> Detail:
     chosen = gr.Checkbox(
         False, label=label("detail"), info=label("detail_info"), elem_id=f"{TAB}-detail"
     )
     padding = gr.Slider(
-        0,
-        MAX_PADDING,
+        CROP_PADDING.minimum,
+        CROP_PADDING.maximum,
         PADDING,
-        step=8,
-        label=label("detail_padding"),
-        info=label("detail_padding_info"),
+        step=CROP_PADDING.step,
+        label=label("padding_mask_crop"),
+        info=label("padding_mask_crop_info"),
         visible=False,
-        elem_id=f"{TAB}-detail_padding",
+        elem_id=f"{TAB}-padding_mask_crop",
         buttons=[],
     )
     chosen.change(
@@ -149,17 +132,15 @@ def build_inpainting(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> InpaintTa
         status=status,
         stage=stage,
         problems=Problems(prompt_problem, source.problem, choices.problem),
-        others=(source.canvas, source.picture, detail.chosen, detail.padding),
+        detail=detail,
+        others=(source.canvas, source.picture),
     )
 
-    def read(values: Values) -> Request:
+    def read(values: Values) -> list[Request]:
         strokes = read_strokes(values[source.canvas], "mask")
         recipe = read_recipe(form, values)
         picture, mask = painted(values[source.picture], strokes)
-        padding = detail.read(values)
-        if padding is None:
-            return Request(recipe, picture, mask)
-        return detailed(recipe, picture, mask, padding)
+        return [Request(recipe, picture, mask)]
 
     def show_mask(values: Values) -> str:
         size, edge = form.size.usable(values), values[softness]
@@ -169,7 +150,7 @@ def build_inpainting(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> InpaintTa
             strokes = read_strokes(values[source.canvas], "mask")
             picture, mask = painted(values[source.picture], strokes)
             padding = detail.read(values)
-            if padding is None:
+            if not within("padding_mask_crop", padding):
                 return mask_view(picture, mask, size, edge)
             return region_view(picture, mask, size, edge, padding)
         except ImageError:
@@ -191,7 +172,7 @@ def build_inpainting(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> InpaintTa
             detail.padding.change,
         ],
         show_mask,
-        form.size.parts() | {softness, *form.others},
+        form.size.parts() | {softness, detail.chosen, detail.padding, *form.others},
         mask_shown,
         preprocess=False,
         queue=False,

@@ -8,14 +8,14 @@ each kind: a slow connection skips previews, it does not fall behind. Nothing he
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from PIL import Image
 
 from ldm.engine import Engine
-from ldm.events import Event, Picture, Result
+from ldm.events import Event
 from ldm.recipe import Recipe
 
 KEPT_SECONDS = 600
@@ -27,14 +27,12 @@ class Request:
     """A recipe and the pixels that travel beside it.
 
     before: what the result is compared with, where that is more than `init_image`.
-    finish: what is done with each finished picture.
     """
 
     recipe: Recipe
     init_image: Image.Image | None = None
     mask: Image.Image | None = None
     before: Image.Image | None = None
-    finish: Callable[[Picture], Picture] | None = None
 
 
 News = tuple[int, Event | Exception]  # of which request, what
@@ -63,12 +61,6 @@ async def until_stopped(
             yield event
     finally:
         stopping.cancel()
-
-
-def _finished(request: Request, result: Result) -> Result:
-    if request.finish is None:
-        return result
-    return replace(result, pictures=tuple(map(request.finish, result.pictures)))
 
 
 @dataclass(eq=False)
@@ -101,8 +93,6 @@ class Job:
         try:
             async with aclosing(stream), aclosing(until_stopped(stream, self.switch)) as events:
                 async for event in events:
-                    if isinstance(event, Result) and request.finish is not None:
-                        event = await asyncio.to_thread(_finished, request, event)
                     self._tell(index, event)
         except Exception as error:
             self._tell(index, error)

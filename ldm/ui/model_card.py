@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ldm.collection import weights_bytes
 from ldm.engine import Engine
 from ldm.ui.texts import Markup, markup, say
 
@@ -10,8 +11,7 @@ MEGABYTE = 1024 * 1024
 
 def weights_size(path: Path) -> str:
     """How much the weights weigh: about what they take of the memory."""
-    files = [path] if path.is_file() else sorted(path.rglob("*.safetensors"))
-    megabytes = sum(file.stat().st_size for file in files) / MEGABYTE
+    megabytes = weights_bytes(path) / MEGABYTE
     return f"{megabytes / 1024:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"
 
 

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 import gradio as gr
 from PIL import Image
 
+from ldm.checkpoints.load import CheckpointError
 from ldm.engine import Engine
 from ldm.imaging import ImageError
 from ldm.imaging.margins import Margins, extend
 from ldm.imaging.region import size_for
+from ldm.pipeline import size_step
 from ldm.ui.easel import sheet_over
 from ldm.ui.filling import fill_size
 from ldm.ui.form import Form, Missing, Updates, Values, plain_words
-from ldm.ui.masking import STEP
 from ldm.ui.picture_input import FIELD, PictureInput, mask_strokes, picture_outputs
 from ldm.ui.texts import label, say
 
@@ -43,16 +44,18 @@ def build_margins(tab: str) -> MarginInputs:
     return MarginInputs(sides, add)
 
 
-def drawable(size: tuple[int, int], native: tuple[int, int], most: int) -> tuple[int, int]:
+def drawable(
+    size: tuple[int, int], native: tuple[int, int], most: int, step: int
+) -> tuple[int, int]:
     """The size a picture of `size` is drawn at: its own where the machine can, else a smaller one.
 
-    native: the model's; most: pixels that this machine takes.
+    native: the model's; most: pixels that this machine takes; step: what sides are multiples of.
     """
-    rounded = (max(STEP, round(side / STEP) * STEP) for side in size)
+    rounded = (max(step, round(side / step) * step) for side in size)
     width, height = next(rounded), next(rounded)
     if width * height <= most:
         return width, height
-    return size_for((0, 0, *size), native, STEP)
+    return size_for((0, 0, *size), native, step)
 
 
 def connect_margins(form: Form, source: PictureInput, inputs: MarginInputs, engine: Engine) -> None:
@@ -72,11 +75,14 @@ def connect_margins(form: Form, source: PictureInput, inputs: MarginInputs, engi
             if not margins:
                 raise Missing("margin_left", "extend_none")
             extended, mask = extend(picture, margins)
+            chosen = values[model]
+            step = size_step(engine.checkpoint(chosen))
         except ImageError as error:
             return form.problems.show(form.tab, error.field, plain_words(error))
-        chosen = values[model]
+        except CheckpointError as error:
+            return form.problems.show(form.tab, "model", str(error))
         native = engine.defaults(chosen).native_size
-        size = drawable(extended.size, native, engine.max_pixels(chosen))
+        size = drawable(extended.size, native, engine.max_pixels(chosen), step)
         return {
             source.picture: extended,
             source.canvas: sheet_over(extended, mask_strokes(mask)),

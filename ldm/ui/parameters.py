@@ -31,7 +31,10 @@ OTHER_SCHEDULES = {"automatic": "uniform", "normal": "uniform", "align your step
 SAMPLER_NAMES = {s.title.lower(): name for name, s in SAMPLERS.items()} | OTHER_SAMPLERS
 SCHEDULE_NAMES = {title.lower(): name for name, title in SCHEDULES.items()} | OTHER_SCHEDULES
 # Keys that say nothing a recipe would hold.
-SILENT = {"Model hash", "Version", "RNG", "Batch size", "Batch pos", "Model", "Lora hashes"}
+SILENT = {
+    *("Model hash", "Version", "RNG", "Batch size", "Batch pos", "Model", "Lora hashes"),
+    "Inpaint area",  # the padding says it
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,9 @@ def _read(key: str, text: str) -> dict[str, Any] | None:
         "Seed": "seed",
         "Denoising strength": "strength",
         "Mask blur": "mask_feather",
+        "Masked area padding": "padding_mask_crop",
+        "Variation seed": "variation_seed",
+        "Variation seed strength": "variation_strength",
     }
     if key in plain:
         return {plain[key]: _number(text)}
@@ -149,6 +155,12 @@ def write_parameters(recipe: Recipe, made_with: Mapping[str, str]) -> str:
         pairs["Denoising strength"] = f"{recipe.strength:g}"
     if recipe.task == "inpaint":
         pairs["Mask blur"] = recipe.mask_feather
+        if recipe.padding_mask_crop is not None:
+            pairs["Inpaint area"] = "Only masked"
+            pairs["Masked area padding"] = recipe.padding_mask_crop
+    if recipe.variation_strength:
+        pairs["Variation seed"] = recipe.variation_seed
+        pairs["Variation seed strength"] = f"{recipe.variation_strength:g}"
     if recipe.clip_skip:
         pairs["Clip skip"] = recipe.clip_skip + 1
     version = made_with.get("ldm", "")

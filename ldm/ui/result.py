@@ -24,9 +24,10 @@ from ldm.ui.texts import attributes, say
 NOT_SHOWN_IN_RECIPE = {"recipe", "prompt", "task", "num_images"}
 USED_BY = {
     "image_to_image": {"strength", "init_image"},
-    "inpaint": {"strength", "mask_feather", "init_image", "mask"},
-    "upscale": {"noise_level", "init_image"},
+    "inpaint": {"strength", "mask_feather", "padding_mask_crop", "init_image", "mask"},
+    "upscale": {"noise_level", "strength", "init_image"},
 }
+VARIED = ("text_to_image", "image_to_image", "inpaint")  # the tasks whose pictures have variations
 BEFORE_QUALITY = 88
 # Where a finished picture can go: the tab's id and the key of its title.
 DESTINATIONS = (
@@ -39,16 +40,21 @@ DESTINATIONS = (
 def file_name(recipe: Recipe) -> str:
     """A name for the download: the caption's first words and the seed."""
     words = re.findall(r"[a-z0-9]+", recipe.prompt.lower())[:8]
-    return "-".join([*(words or ["picture"]), f"seed{recipe.seed}"])[:80] + ".png"
+    seeds = [f"seed{recipe.seed}"]
+    if recipe.variation_strength:
+        seeds.append(f"var{recipe.variation_seed}")
+    return "-".join([*(words or ["picture"]), *seeds])[:80] + ".png"
 
 
 def shown_fields(recipe: Recipe) -> dict[str, object]:
     """What decided the picture: the value of each field that its task uses."""
     unused = set().union(*USED_BY.values()) - USED_BY.get(recipe.task, set())
+    if not recipe.variation_strength:
+        unused |= {"variation_seed", "variation_strength"}
     return {
         name: value
         for name, value in json.loads(recipe.to_json()).items()
-        if value not in ("", []) and name not in NOT_SHOWN_IN_RECIPE | unused
+        if value not in ("", [], None) and name not in NOT_SHOWN_IN_RECIPE | unused
     }
 
 
@@ -119,15 +125,21 @@ def keep_file(picture: Picture, component: gr.HTML) -> str:
 
 def _caption(picture: Picture, url: str, alone: bool, compared: bool) -> str:
     recipe = picture.recipe
+    seed = f"{say('seed_shown')} <b>{recipe.seed}</b>"
+    varied = ""
+    if recipe.variation_strength:
+        seed += f" {say('variation_shown', seed=recipe.variation_seed)}"
+    elif recipe.task in VARIED:
+        varied = _button("vary", "vary", attributes({"title": "vary_info"}))
     size = f"<span>{picture.image.width} × {picture.image.height}</span>" if alone else ""
     send = "".join(_button("send", key, f' data-to="{tab}"') for tab, key in DESTINATIONS)
-    explain = _button("explain", "explain") if recipe.task == "text_to_image" else ""
+    explain = _button("explain", "explain") if recipe.task in VARIED else ""
     compare = _button("compare", "compare", ' aria-pressed="false"') if compared else ""
     bare = _button("bare", "download_bare", attributes({"title": "download_bare_info"}))
     return (
-        f'<figcaption><p><span class="ldm-seed">{say("seed_shown")} <b>{recipe.seed}</b></span>'
+        f'<figcaption><p><span class="ldm-seed">{seed}</span>'
         f"{size}{_button('seed', 'reuse_seed')}{picture_file(picture, url)}</p>"
-        f'<p class="ldm-actions">{bare}{compare}{explain}</p>'
+        f'<p class="ldm-actions">{varied}{bare}{compare}{explain}</p>'
         f'<p class="ldm-actions">{say("send_to")} {send}</p></figcaption>'
     )
 
@@ -143,7 +155,7 @@ def _compare(before: Image.Image) -> str:
 
 
 def _figure(picture: Picture, url: str, alone: bool, before: Image.Image | None) -> str:
-    alt = alt_text(picture.recipe.prompt, picture.recipe.seed)
+    alt = alt_text(picture.recipe)
     inside = "" if before is None else _compare(fit(before, *picture.image.size))
     caption = _caption(picture, url, alone, before is not None)
     shown = frame(url, alt, inside)

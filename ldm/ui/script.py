@@ -7,7 +7,8 @@ it. Nothing is fetched from elsewhere.
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parents[2] / "assets" / "page"
-STYLES = [FOLDER / f"{name}.css" for name in ("page", "stage", "easel", "history", "how_it_works")]
+SHEETS = ("page", "stage", "easel", "history", "how_it_works", "lessons")
+STYLES = [FOLDER / f"{name}.css" for name in SHEETS]
 PARTS = (
     "words",
     "keys",
@@ -19,6 +20,7 @@ PARTS = (
     "results",
     "recipes",
     "history",
+    "lessons",
     "comfort",
     "watch",
 )

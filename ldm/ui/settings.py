@@ -23,6 +23,10 @@ NUMBERS: Mapping[str, tuple[int, int, int]] = {
     "LDM_MAX_WAITING": (100, 1, 10_000),
     "LDM_MAX_TOGETHER": (16, 1, 256),
     "LDM_MAX_PIXELS": (0, 0, 4096 * 4096),
+    "LDM_CLASSES": (0, 0, 1000),
+    "LDM_MAX_SECONDS": (1800, 1, 1_000_000),
+    "LDM_MEMORY_MB": (0, 0, 10_000_000),
+    "LDM_STRICT": (0, 0, 1),
 }
 
 
@@ -44,9 +48,13 @@ class Settings:
     max_upload_megabytes: int
     loras: Mapping[str, Path] = field(default_factory=dict)  # name -> file
     clip: str = ""  # folder or Hub id of a CLIP model; empty: none
+    classes: int = 0  # walls of school classes at once
     max_waiting: int = 100  # requests
     max_together: int = 16  # pictures
     max_pixels: int | None = None  # width times height; None: as the machine can
+    max_seconds: int = 1800  # that a request is drawn
+    memory: int | None = None  # bytes, for models and drawing; None: what is free
+    strict: bool = False  # see `ldm.engine.Engine`
     accounts: tuple[tuple[str, str], ...] = ()  # names and passwords; empty: for everyone
 
 
@@ -116,11 +124,15 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     LDM_MODEL          the name of the model chosen when the page opens; the first where absent
     LDM_LORAS          LoRA files that a request may use, or folders of these
     LDM_CLIP           a CLIP model that compares captions and pictures: a folder or a Hub id
+    LDM_CLASSES        how many school classes may have a wall at once; none where absent
     LDM_AUTH           who may use the page: name:password, several with commas between them
     LDM_MAX_UPLOAD_MB  the largest file a visitor may send, 40 where absent
     LDM_MAX_WAITING    how many requests may wait, 100 where absent
     LDM_MAX_TOGETHER   how many pictures are drawn at once, 16 where absent
     LDM_MAX_PIXELS     width times height of a picture; as the machine can where absent or 0
+    LDM_MAX_SECONDS    how long a request may be drawn, 1800 where absent
+    LDM_MEMORY_MB      memory for models and drawing; what is free where absent or 0
+    LDM_STRICT         1 gives every picture U-Net calls of its own; 0 where absent
 
     Raises `SettingsError` for anything else.
     """
@@ -131,9 +143,13 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         models=_models(environment),
         loras=_loras(environment),
         clip=environment.get("LDM_CLIP", "").strip(),
+        classes=_number(environment, "LDM_CLASSES"),
         accounts=_accounts(environment),
         max_upload_megabytes=_number(environment, "LDM_MAX_UPLOAD_MB"),
         max_waiting=_number(environment, "LDM_MAX_WAITING"),
         max_together=_number(environment, "LDM_MAX_TOGETHER"),
         max_pixels=_number(environment, "LDM_MAX_PIXELS") or None,
+        max_seconds=_number(environment, "LDM_MAX_SECONDS"),
+        memory=_number(environment, "LDM_MEMORY_MB") * 1024 * 1024 or None,
+        strict=_number(environment, "LDM_STRICT") == 1,
     )

@@ -118,13 +118,13 @@ def build_sketch_to_image(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> Sket
         others=(source.canvas, source.picture, live),
     )
 
-    def read(values: Values) -> Request:
+    def read(values: Values) -> list[Request]:
         strokes = read_strokes(values[source.canvas], FIELD)
-        return Request(read_recipe(form, values), drawn(values[source.picture], strokes))
+        return [Request(read_recipe(form, values), drawn(values[source.picture], strokes))]
 
     def show_start(values: Values) -> Updates:
         try:
-            request = read(values)
+            (request,) = read(values)
             recipe = check_pictures(request.recipe, request.init_image, None)
             checkpoint = engine.checkpoint(recipe.model)
             check(recipe, checkpoint, engine.max_pixels(recipe.model))

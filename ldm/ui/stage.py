@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from ldm.imaging import encode_jpeg
+from ldm.recipe import Recipe
 from ldm.ui import texts
 from ldm.ui.texts import Markup, attributes, markup, say
 
@@ -109,8 +110,10 @@ def preview_stage(images: Sequence[Image.Image], state: str = "drawing") -> str:
     return stage(state, items, *images[0].size)
 
 
-def alt_text(caption: str, seed: int) -> Markup:
+def alt_text(recipe: Recipe) -> Markup:
     """The attribute that says what a picture shows: its caption and its seed."""
-    return attributes(
-        {"alt": "picture_alt"}, caption=caption or texts.plain("init_image"), seed=seed
-    )
+    caption = recipe.prompt or texts.plain("init_image")
+    if recipe.variation_strength:
+        other = recipe.variation_seed
+        return attributes({"alt": "variation_alt"}, caption=caption, seed=recipe.seed, other=other)
+    return attributes({"alt": "picture_alt"}, caption=caption, seed=recipe.seed)

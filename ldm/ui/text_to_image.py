@@ -46,8 +46,8 @@ def build_text_to_image(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> Form:
         problems=Problems(prompt_problem, None, choices.problem),
     )
 
-    def read(values: Values) -> Request:
-        return Request(read_recipe(form, values))
+    def read(values: Values) -> list[Request]:
+        return [Request(read_recipe(form, values))]
 
     for button, caption in zip(examples, TEXT_EXAMPLES, strict=True):
         button.click(fn=None, outputs=prompt, js=f"() => {json.dumps(caption)}")

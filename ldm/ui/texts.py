@@ -1,5 +1,7 @@
 """Every text a visitor reads: `assets/texts/en.json`, and one file beside it for each language.
 
+Those of the lessons stand apart, in `assets/lessons/`.
+
 Labels of components are translated by Gradio (`label`), the page's own markup by its script
 (`say`, and `assets/page/words.js`); both use one dictionary and the browser's language. The server
 itself speaks English, and knows no visitor's language. Captions are not texts: a model reads them.
@@ -14,11 +16,19 @@ from types import MappingProxyType
 import gradio as gr
 from gradio.i18n import I18nData
 
-FOLDER = Path(__file__).resolve().parents[2] / "assets" / "texts"
-LANGUAGES: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(FOLDER.iterdir())}
-)
+ASSETS = Path(__file__).resolve().parents[2] / "assets"
+FOLDER, LESSONS_FOLDER = ASSETS / "texts", ASSETS / "lessons"
+
+
+def _read(folder: Path) -> Mapping[str, Mapping[str, str]]:
+    """The texts of each language."""
+    files = sorted(folder.glob("*.json"))
+    return MappingProxyType({f.stem: json.loads(f.read_text(encoding="utf-8")) for f in files})
+
+
+LANGUAGES, LESSONS = _read(FOLDER), _read(LESSONS_FOLDER)
 ENGLISH = LANGUAGES["en"]
+_SAID = dict(ENGLISH) | dict(LESSONS["en"])
 
 Value = str | int | float
 
@@ -52,18 +62,23 @@ class Markup(str):
 
 def translations() -> gr.I18n:
     """What `launch` hands to the page: every language, English where one lacks a text."""
-    return gr.I18n(**{name: dict(ENGLISH) | dict(texts) for name, texts in LANGUAGES.items()})
+    return gr.I18n(
+        **{
+            name: _SAID | dict(texts) | dict(LESSONS.get(name, {}))
+            for name, texts in LANGUAGES.items()
+        }
+    )
 
 
 def label(key: str) -> I18nData:
     """The text as a component's label, info, placeholder or value."""
-    _ = ENGLISH[key]
+    _ = _SAID[key]
     return I18nData(key)
 
 
 def plain(key: str, **values: Value) -> str:
     """The English text with its gaps filled."""
-    return ENGLISH[key].format(**values)
+    return _SAID[key].format(**values)
 
 
 def _with(values: Mapping[str, Value]) -> str:

@@ -1,18 +1,16 @@
 """The tab *Upscale*: a picture made two or four times as large."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 
 import gradio as gr
 
-from ldm.checkpoints.load import CheckpointError
 from ldm.engine import Engine
-from ldm.events import Picture, Progress, Queued, Result
-from ldm.imaging import ImageError
-from ldm.recipe import RecipeError
-from ldm.ui import texts
+from ldm.events import Loading, Picture, Progress, Queued, Result
+from ldm.pipeline.tiled import FACTORS, STRENGTH
 from ldm.ui.controls import (
     build_buttons,
     build_prompt,
@@ -21,16 +19,9 @@ from ldm.ui.controls import (
     build_stage,
     build_strength,
 )
-from ldm.ui.enlarging import (
-    FACTORS,
-    TileRequest,
-    enlarges,
-    one_request,
-    put_together,
-    tiled_requests,
-)
+from ldm.ui.enlarging import TileRequest, enlarging, whole_of
 from ldm.ui.form import Form, Missing, Problems, Updates, Values, read_recipe
-from ldm.ui.handlers import Show, refused, visitor_of
+from ldm.ui.handlers import Show, before_of, connect, refused, waiting_line
 from ldm.ui.jobs import Job, Jobs, Request
 from ldm.ui.picture_input import FIELD, PictureInput, build_picture_input, connect_picture_input
 from ldm.ui.result import finished_stage
@@ -38,7 +29,6 @@ from ldm.ui.stage import empty_stage, status_line, waiting_stage
 from ldm.ui.texts import SKETCH_STRENGTHS, label, say
 
 TAB = "upscale"
-STRENGTH = 0.15  # beyond this, each tile begins to be a picture of its own
 
 
 @dataclass(frozen=True)
@@ -53,10 +43,9 @@ class UpscaleTab:
 async def show_upscale(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
     """Everything the page shows of an enlargement, from now to the whole picture."""
     first = job.requests[0]
-    recipe = first.recipe
-    width, height = first.size if isinstance(first, TileRequest) else (recipe.width, recipe.height)
-    waiting = waiting_stage(width, height, 1)
-    yield {**form.running(recipe.seed), form.stage: waiting}
+    recipe = first.whole if isinstance(first, TileRequest) else first.recipe
+    width, height = recipe.width, recipe.height
+    yield {**form.running(recipe), form.stage: waiting_stage(width, height, 1)}
     drawn: dict[int, Picture] = {}
     share: dict[int, float] = {}
     seconds = 0.0
@@ -67,8 +56,8 @@ async def show_upscale(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
                     job.switch.set()  # one tile that fails leaves a hole
                     yield refused(form, event) | {form.stage: empty_stage(width, height)}
                     return
-                case Queued(position, wait) if not share:
-                    yield {form.status: status_line(texts.queued(position, wait), 0)}
+                case Loading() | Queued() if not share:
+                    yield {form.status: waiting_line(event, recipe.model)}
                 case Progress(step, steps, _):
                     share[index] = step / steps
                     line = say("upscale_progress", done=len(drawn), tiles=len(job.requests))
@@ -83,11 +72,10 @@ async def show_upscale(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
         line = say("upscale_progress", done=len(drawn), tiles=len(job.requests))
         yield {**form.ready(status_line(line)), form.stage: empty_stage(width, height)}
         return
-    tiles = [request for request in job.requests if isinstance(request, TileRequest)]
-    whole = await asyncio.to_thread(put_together, tiles, drawn) if tiles else drawn[0]
-    before = first.init_image if first.before is None else first.before
+    whole = await asyncio.to_thread(whole_of, job.requests, drawn)
     line = status_line(say("done", seconds=round(seconds, 1)))
-    yield {form.stage: finished_stage([whole], form.stage, before), **form.ready(line)}
+    stage = finished_stage([whole], form.stage, before_of(first), seconds)
+    yield {form.stage: stage, **form.ready(line)}
 
 
 def build_upscale(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> UpscaleTab:
@@ -112,7 +100,7 @@ def build_upscale(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> UpscaleTab:
         with gr.Column(elem_classes="ldm-picture"):
             status, stage = build_stage(TAB, native)
         with gr.Column(elem_classes="ldm-more"):
-            choices = build_settings(TAB, engine)
+            choices = build_settings(TAB, engine, sized=False)
     form = Form(
         tab=TAB,
         fields={"prompt": prompt, "strength": strength, "noise_level": noise, **choices.fields},
@@ -130,37 +118,8 @@ def build_upscale(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> UpscaleTab:
         picture = values[source.picture]
         if picture is None:
             raise Missing(FIELD, "no_picture")
-        recipe = read_recipe(form, values, "image_to_image")
-        if enlarges(engine, recipe.model):
-            return one_request(engine, recipe, picture)
-        if values[factor] not in FACTORS:
-            raise RecipeError("upscale_factor", values[factor], "2 or 4")
-        return tiled_requests(engine, recipe, picture, values[factor])
+        return [*enlarging(engine, read_recipe(form, values), picture, values[factor])]
 
-    async def enlarge(values: Values, request: gr.Request) -> AsyncIterator[Updates]:
-        try:
-            wanted = await asyncio.to_thread(read, values)
-        except (RecipeError, ImageError, CheckpointError) as error:
-            yield refused(form, error)
-            return
-        visitor = visitor_of(values[visit], request.session_hash)
-        async with aclosing(show_upscale(form, jobs.start(engine, (visitor, TAB), wanted))) as news:
-            async for updates in news:
-                yield updates
-
-    async def stop_it(secret: str, request: gr.Request) -> None:
-        jobs.stop((visitor_of(secret, request.session_hash), TAB))
-
-    gr.on(
-        generate.click,
-        enlarge,
-        {*form.inputs(), visit},
-        form.outputs(),
-        concurrency_limit=None,
-        preprocess=False,
-        show_progress="hidden",
-        api_visibility="private",
-    )
-    stop.click(stop_it, visit, queue=False, show_progress="hidden", api_visibility="private")
     connect_picture_input(form, source, engine)
-    return UpscaleTab(form, source, lambda job: show_upscale(form, job))
+    show_job = connect(form, engine, jobs, visit, read, partial(show_upscale, form))
+    return UpscaleTab(form, source, show_job)

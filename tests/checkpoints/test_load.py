@@ -47,6 +47,14 @@ def test_every_part_equals_diffusers(
     )
 
 
+def test_how_far_it_is_gets_told(saved: Path) -> None:
+    """The share of the weights' bytes, in steps that a person can follow, to the last."""
+    shares: list[float] = []
+    load(saved, CPU, FLOAT32, told=shares.append)
+    assert shares == sorted(shares) and shares[-1] == 1
+    assert 2 <= len(shares) <= 26 and shares[0] > 0
+
+
 def test_nothing_is_left_on_meta_and_nothing_trains(saved: Path) -> None:
     checkpoint = load(saved, CPU, torch.bfloat16)
     assert (checkpoint.name, checkpoint.device, checkpoint.dtype) == ("small", CPU, torch.bfloat16)

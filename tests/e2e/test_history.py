@@ -15,7 +15,6 @@ pytestmark = pytest.mark.e2e
 
 def draw_two(page: Page) -> list[bytes]:
     tab = Tab(page, "text_to_image").open()
-    tab.set("num_inference_steps", 3)
     drawn = []
     for caption in ("a lake at dawn", "a snowy village at night"):
         tab.prompt.fill(caption)
@@ -72,7 +71,6 @@ def test_nothing_is_kept_where_that_is_not_wanted(open_page: OpenPage) -> None:
     page.get_by_role("tab", name="History").click()
     page.get_by_label("Keep my pictures here").uncheck()
     tab = Tab(page, "text_to_image").open()
-    tab.set("num_inference_steps", 3)
     tab.draw()
     page.get_by_role("tab", name="History").click()
     expect(page.locator(".ldm-kept li")).to_have_count(0)
@@ -80,14 +78,12 @@ def test_nothing_is_kept_where_that_is_not_wanted(open_page: OpenPage) -> None:
 
 def test_a_result_goes_on_to_the_next_tab(page: Page) -> None:
     text = Tab(page, "text_to_image").open()
-    text.set("num_inference_steps", 3)
     text.prompt.fill("a lake at dawn")
     text.draw()
     text.part("stage").get_by_role("button", name="Sketch to image").click()
     sketch = Tab(page, "image_to_image")
     expect(sketch.part("easel").locator(".ldm-easel")).to_have_attribute("data-picture", "true")
     expect(sketch.prompt).to_have_value("a lake at dawn")
-    sketch.set("num_inference_steps", 4)
     sketch.draw()
     compare = sketch.part("stage").get_by_role("button", name="Before and after")
     compare.click()

@@ -8,16 +8,14 @@ import pytest
 from PIL import Image, ImageFilter
 from playwright.sync_api import Page, expect
 
-from tests.e2e.tab import Tab, recipe_in
+from tests.e2e.tab import Tab, drop_file, recipe_in
 
 pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
 def tab(page: Page) -> Tab:
-    tab = Tab(page, "inpaint").open()
-    tab.set("num_inference_steps", 6)
-    return tab
+    return Tab(page, "inpaint").open()
 
 
 @pytest.fixture
@@ -125,7 +123,15 @@ def test_in_detail_a_large_picture_keeps_its_size_and_its_pixels(tab: Tab) -> No
     assert 0.003 < changed.mean() < 0.2
     assert not changed[:100].any() and not changed[-100:].any()
     expect(tab.part("stage").locator("[data-changed='0']")).to_be_visible()
-    assert recipe_in(png).width < 640  # what was drawn is the part
+    recipe = recipe_in(png)
+    assert recipe.padding_mask_crop == 32 and recipe.width < 640  # what was drawn is the part
+    drop_file(tab.page, "again.png", png)
+    expect(tab.page.locator(".ldm-notice")).to_contain_text("needs the picture")
+    expect(detail).to_be_checked()
+    tab.open_picture("large.png", as_png(large))
+    expect(tab.part("note")).to_contain_text("Opened a picture")
+    tab.stroke((0.45, 0.45), (0.55, 0.55))
+    assert recipe_in(tab.draw()).seed == recipe.seed
 
 
 def test_room_is_added_on_a_side_and_painted(tab: Tab, picture: Image.Image) -> None:

@@ -62,7 +62,6 @@ def test_what_was_typed_is_there_after_a_reload_and_can_be_forgotten(page: Page)
 
 def test_the_back_button_leads_back_to_the_work(page: Page) -> None:
     tab = Tab(page, "text_to_image").open()
-    tab.set("num_inference_steps", 3)
     tab.prompt.fill("a tower in the fog")
     tab.draw()
     seed = tab.part("stage").locator(".ldm-seed b").inner_text()

@@ -27,7 +27,6 @@ def png_with(text: dict[str, str]) -> bytes:
 @pytest.fixture
 def tab(page: Page) -> Tab:
     tab = Tab(page, "text_to_image").open()
-    tab.set("num_inference_steps", 4)
     tab.prompt.fill("a lake at dawn")
     return tab
 
@@ -67,7 +66,7 @@ def test_a_dropped_picture_fills_the_form_and_warns(tab: Tab) -> None:
     Tab(tab.page, "inpaint").open()
     drop_file(tab.page, "other.png", png_with(text | {"made_with": json.dumps(made)}))
     notice = tab.page.locator(".ldm-notice")
-    expect(notice).to_contain_text("The weights of vignette differ")
+    expect(notice).to_contain_text("The weights of quick differ")
     expect(tab.prompt).to_be_visible()  # the recipe's own tab was opened
     expect(tab.prompt).to_have_value("a lake at dawn")
     tab.unfold()

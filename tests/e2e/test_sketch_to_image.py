@@ -15,9 +15,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def tab(page: Page) -> Tab:
-    tab = Tab(page, "image_to_image").open()
-    tab.set("num_inference_steps", 6)
-    return tab
+    return Tab(page, "image_to_image").open()
 
 
 def painted_share(tab: Tab) -> float:
@@ -94,7 +92,6 @@ def test_examples_bring_a_caption_and_a_picture(tab: Tab) -> None:
 
 def test_live_mode_redraws_as_the_pen_lifts(tab: Tab) -> None:
     tab.prompt.fill("a lake at dawn")
-    tab.set("num_inference_steps", 4)
     tab.part("live").locator("input").check()
     tab.stroke((0.1, 0.7), (0.9, 0.7))  # nobody presses Generate
     expect(tab.stage("done")).to_be_visible(timeout=RUN_MS)

@@ -16,8 +16,6 @@ def test_two_visitors_see_their_own_work_alone(open_page: OpenPage) -> None:
     ben = Tab(open_page(visitor=1), "text_to_image").open()
     ann.prompt.fill("a lake at dawn")
     ben.prompt.fill("a city street at night")
-    for visitor in (ann, ben):
-        visitor.set("num_inference_steps", 8)
     ann.start()
     ben.start()
     for visitor, caption in ((ann, "a lake at dawn"), (ben, "a city street at night")):
@@ -54,7 +52,6 @@ def test_one_visitors_two_tabs_stop_apart(open_page: OpenPage) -> None:
     sketch = Tab(page, "image_to_image").open()
     sketch.prompt.fill("a lake at dawn")
     sketch.stroke((0.1, 0.5), (0.9, 0.5))
-    sketch.set("num_inference_steps", 6)
     sketch.draw()
     text.open()
     text.stop.click()

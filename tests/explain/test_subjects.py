@@ -25,10 +25,11 @@ from ldm.recipe import Recipe
 from ldm.train.scenes import Spec, draw
 from ldm.train.scenes.spec import CLEAR, VIEWS
 
-PIXELS = 256  # of a drawing
+PIXELS = 192  # of a drawing
 CHANGED = 40  # of 255: more than what the drawing's own randomness shifts in plain areas
-GRID = 64  # cells a side on which mass and area are compared
-STEPS, STRENGTH = 6, 0.75
+TOGETHER = 10  # rows that share a call
+GRID = 48  # cells a side on which mass and area are compared
+STEPS, STRENGTH = 4, 0.75  # three evaluations
 WHERE = {
     "lake": "on a lake",
     "sea": "by the sea",
@@ -142,7 +143,8 @@ def measured(checkpoint: Checkpoint) -> list[tuple[str, float, float]]:
         recorders.append(recorder)
         rows.append(row)
     while not rows[0].finished:
-        advance(checkpoint, rows)
+        for first in range(0, len(rows), TOGETHER):
+            advance(checkpoint, rows[first : first + TOGETHER])
     found = []
     for drawing, recorder in zip(drawings, recorders, strict=True):
         run = recorder.recording(checkpoint, drawing.image)

@@ -12,7 +12,7 @@ from PIL import Image
 from ldm.checkpoints.extras import Extras
 from ldm.checkpoints.family import FAMILIES, Family
 from ldm.checkpoints.load import Defaults
-from ldm.events import Event, Picture, Preview, Progress, Queued, Result
+from ldm.events import Event, Loading, Picture, Preview, Progress, Queued, Result
 from ldm.imaging import encode_png
 from ldm.recipe import Recipe
 
@@ -57,7 +57,8 @@ class ScriptedEngine:
         return 1024 * 1024
 
     def checkpoint(self, model: str) -> SimpleNamespace:
-        return SimpleNamespace(text_encoder=None, digest="weights of today")
+        vae = SimpleNamespace(factor=8)
+        return SimpleNamespace(text_encoder=None, digest="weights of today", vae=vae)
 
     async def stream(
         self,
@@ -69,6 +70,7 @@ class ScriptedEngine:
         self.asked.append(recipe)
         image = Image.new("RGB", (recipe.width, recipe.height), "teal")
         try:
+            yield Loading(0.5)
             yield Queued(0, None)
             for step in range(1, recipe.num_inference_steps + 1):
                 if self.held_at == step:

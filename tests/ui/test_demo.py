@@ -2,9 +2,11 @@
 
 import inspect
 import re
+from pathlib import Path
 
 import gradio as gr
 import pytest
+from gradio.route_utils import delete_files_created_by_app
 
 from ldm.ui.demo import build_demo
 from ldm.ui.inpainting import PICTURES
@@ -53,6 +55,14 @@ def test_the_model_can_be_chosen_where_there_are_two(demo: gr.Blocks) -> None:
     ]
     assert len(models) == 6
     assert all(model.visible for model in models)
+
+
+def test_pictures_of_the_page_itself_outlast_the_results(demo: gr.Blocks) -> None:
+    """Files that the page made are deleted when they are old; here at once, by Gradio's own way."""
+    icons = [b.icon["path"] for b in demo.blocks.values() if isinstance(b, gr.Button) and b.icon]
+    assert len(icons) == len(SKETCHES) + len(PICTURES)
+    delete_files_created_by_app(demo, age=None)
+    assert all(Path(icon).is_file() for icon in icons)
 
 
 def test_nothing_is_fetched_from_elsewhere() -> None:

@@ -42,6 +42,17 @@ def test_a_new_seed_each_time_unless_unticked(form: Form, values: dict[Any, Any]
     assert read_recipe(form, values).seed == 41
 
 
+def test_variations_keep_the_seed_and_vary_anew_each_time(
+    form: Form, values: dict[Any, Any]
+) -> None:
+    values |= {form.fields["seed"]: 41, form.fields["variation_strength"]: 0.3}
+    recipes = [read_recipe(form, values) for _ in range(5)]
+    assert {recipe.seed for recipe in recipes} == {41}
+    assert len({recipe.variation_seed for recipe in recipes}) == 5
+    values |= {form.randomise: False, form.fields["variation_seed"]: 6}
+    assert read_recipe(form, values).variation_seed == 6
+
+
 def test_sizes(form: Form, values: dict[Any, Any]) -> None:
     values[form.size.preset] = "96x64"
     assert (read_recipe(form, values).width, read_recipe(form, values).height) == (96, 64)
@@ -59,6 +70,8 @@ def test_sizes(form: Form, values: dict[Any, Any]) -> None:
         ("guidance_scale", None),
         ("seed", -1),
         ("seed", None),
+        ("variation_seed", None),
+        ("variation_strength", 1.5),
         ("prompt", None),
         ("prompt", "x" * 10_000),
         ("num_images", 9),

@@ -9,8 +9,9 @@ from typing import Any
 
 import gradio as gr
 import pytest
+import torch
 
-from ldm.engine import EngineBusy
+from ldm.engine import EngineBusy, OutOfMemory, TimeLimit
 from ldm.imaging import ImageError
 from ldm.recipe import Recipe, RecipeError
 from ldm.ui.form import Form
@@ -77,6 +78,7 @@ def test_a_run_shows_steps_previews_and_the_result(desk: Desk) -> None:
             lines.append(updates.get(desk.form.status, ""))
             last = updates
         assert states == ["waiting", "drawing", "drawing", "drawing", "drawing", "done"]
+        assert any("Loading the model vignette" in spoken(line) for line in lines)
         assert any("Step 3 of 4" in spoken(line) for line in lines)
         assert plain("done", seconds=1.5) in lines[-1]
         assert desk.ready(last)
@@ -210,6 +212,27 @@ def test_other_failures_are_told_without_their_insides(
     assert "100 requests are waiting" in wait(desk.play())[desk.form.status]
     desk.engine.error = None
     assert "Done" in wait(desk.play())[desk.form.status]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OutOfMemory(),  # while drawing
+        MemoryError(),  # while the model is loaded
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+    ],
+)
+def test_too_little_memory_is_told_with_the_way_out(desk: Desk, error: Exception) -> None:
+    desk.engine.error = error
+    page = wait(desk.play())
+    assert "a smaller size, or fewer pictures" in spoken(page[desk.form.status])
+    assert desk.ready(page)
+
+
+def test_a_time_limit_is_told_with_its_seconds(desk: Desk) -> None:
+    desk.engine.error = TimeLimit(12)
+    page = wait(desk.play())
+    assert "The 12 s that one request may take" in spoken(page[desk.form.status])
 
 
 def test_several_pictures_are_all_shown(desk: Desk) -> None:

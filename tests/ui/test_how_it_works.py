@@ -20,7 +20,7 @@ from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.caption import swapped
 from ldm.ui.how_it_works.lab import LabError
 from ldm.ui.how_it_works.looking import weighted_caption
-from ldm.ui.how_it_works.panel import Hooks, Panel, Scene, drawn, scene_of
+from ldm.ui.how_it_works.panel import Panel, Scene, drawn, scene_of
 from ldm.ui.how_it_works.panel_texts import PANELS
 from ldm.ui.how_it_works.tab import HowItWorks, build_how_it_works
 from ldm.ui.how_it_works.visuals import number
@@ -70,14 +70,13 @@ def values_of(tab: HowItWorks, shown: dict[Block, Any]) -> dict[Any, Any]:
     def plain(value: object) -> object:
         return value["value"] if isinstance(value, dict) and "value" in value else value
 
-    components = [tab.step, tab.key]
+    components = [tab.step, tab.key, tab.hooks.terms]
     components += [c for panel in tab.panels for c in (*panel.inputs, *panel.controls)]
     return {c: plain(shown.get(c, getattr(c, "value", None))) for c in components}
 
 
 def scene(tab: HowItWorks, shown: dict[Block, Any], step: int = 2) -> Scene:
-    hooks = Hooks(tab.lab, tab.key, tab.step)
-    return scene_of(hooks, {**values_of(tab, shown), tab.step: step})
+    return scene_of(tab.hooks, {**values_of(tab, shown), tab.step: step})
 
 
 def panel_of(tab: HowItWorks, name: str) -> Panel:
@@ -159,6 +158,7 @@ def press(
         ("how-switch-off-again", {"switch-off": "words:"}, 2),
         ("how-compare-samplers", {"other-sampler": "heun"}, 2),
         ("how-back", {"noise-level": 500}, 2),
+        ("how-time-it", {}, 0),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -237,6 +237,21 @@ def test_a_sketch_is_explained_too(page: tuple[gr.Blocks, HowItWorks]) -> None:
     found = drawn(panel_of(tab, "looks"), scene(tab, shown, 1))
     assert "ldm-problem" not in str(found)
     assert str(press(page, shown, "how-sweep-guidance")).count("<img") == 5
+
+
+def test_a_painted_part_is_explained_too(page: tuple[gr.Blocks, HowItWorks]) -> None:
+    tab = page[1]
+    picture, mask = Image.new("RGB", (64, 64), "teal"), Image.new("L", (64, 64))
+    mask.paste(255, (16, 16, 48, 48))
+    shown = asyncio.run(
+        explained(tab, replace(RECIPE, task="inpaint", strength=1.0), picture, mask)
+    )
+    recording = tab.lab.recording(shown[tab.key])
+    assert recording.given == (picture, mask)
+    assert all(frame.maps for frame in recording.frames)
+    for name in ("looks", "network", "both_ways"):
+        assert "ldm-problem" not in str(drawn(panel_of(tab, name), scene(tab, shown, 1)))
+    assert str(press(page, shown, "how-looks-again")).count("<img") == 2
 
 
 def test_without_guidance_there_is_one_prediction(page: tuple[gr.Blocks, HowItWorks]) -> None:

@@ -2,13 +2,10 @@
 
 import asyncio
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from PIL import Image
 
-from ldm.events import Picture, Result
 from ldm.recipe import Recipe
 from ldm.ui import jobs as module
 from ldm.ui.handlers import visitor_of
@@ -67,22 +64,10 @@ def test_every_watcher_sees_the_result_and_a_late_one_only_that_is_newest(
         first = [type(event).__name__ async for _, event in job.watch()]
         late = [type(event).__name__ async for _, event in job.watch()]
         assert first.count("Progress") == 4
-        assert sorted(late) == ["Preview", "Progress", "Queued", "Result"]
+        assert sorted(late) == ["Loading", "Preview", "Progress", "Queued", "Result"]
         assert first[-1] == late[-1] == "Result"
 
     wait(play())
-
-
-def test_what_is_to_be_done_with_a_finished_picture_is_done(engine: ScriptedEngine) -> None:
-    def turn(picture: Picture) -> Picture:
-        return replace(picture, image=Image.new("RGB", (5, 7)))
-
-    async def play() -> Any:
-        job = Jobs().start(engine, ("ann", "t"), [Request(RECIPE, finish=turn)])
-        return [event async for _, event in job.watch() if isinstance(event, Result)]
-
-    (result,) = wait(play())
-    assert result.pictures[0].image.size == (5, 7)
 
 
 def test_a_visitor_is_known_by_a_secret_or_by_the_session() -> None:

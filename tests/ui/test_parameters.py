@@ -97,10 +97,14 @@ def test_what_is_written_is_read_again(task: str) -> None:
         height=128,
         strength=0.35,
         mask_feather=6,
+        padding_mask_crop=24,
+        variation_seed=5,
+        variation_strength=0.25,
     )
     found = read_parameters(write_parameters(recipe, {"ldm": "0.1.0", "model_hash": "abc"}))
     assert found is not None
     used = {name: getattr(recipe, name) for name in found.fields}
     assert found.fields == used
-    expected = 11 + (task != "text_to_image") + (task == "inpaint")
+    assert not found.left_out
+    expected = 13 + (task != "text_to_image") + 2 * (task == "inpaint")
     assert len(found.fields) == expected

@@ -25,6 +25,9 @@ def test_what_is_absent_has_a_default() -> None:
     assert found.max_upload_megabytes == settings.NUMBERS["LDM_MAX_UPLOAD_MB"][0]
     assert (found.max_pixels, found.accounts, dict(found.loras)) == (None, (), {})
     assert found.clip == ""
+    assert (found.max_seconds, found.memory, found.strict) == (1800, None, False)
+    told = read_settings({"LDM_MAX_SECONDS": "60", "LDM_MEMORY_MB": "2", "LDM_STRICT": "1"})
+    assert (told.max_seconds, told.memory, told.strict) == (60, 2 << 20, True)
     assert read_settings({"LDM_CLIP": " /models/clip "}).clip == "/models/clip"
 
 

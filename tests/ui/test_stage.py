@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
@@ -72,6 +73,18 @@ def test_the_recipe_shows_what_its_task_uses(component: gr.HTML) -> None:
     masked = result.finished_stage([picture(mask=Image.new("L", (64, 64), 255))], component)
     assert "Strength</span></dt>" in masked
     assert "Soft edge</span></dt>" in masked
+
+
+def test_a_variation_says_what_it_was_varied_by(component: gr.HTML) -> None:
+    plain = result.finished_stage([picture()], component)
+    assert 'data-do="vary"' in plain
+    assert "Variation</span>" not in plain
+    recipe = replace(picture().recipe, variation_seed=12, variation_strength=0.3)
+    varied = result.finished_stage([replace(picture(), recipe=recipe)], component)
+    assert "varied by 12" in varied
+    assert "Variation</span></dt><dd>0.3</dd>" in varied
+    assert 'data-do="vary"' not in varied
+    assert result.file_name(recipe).endswith("-seed7-var12.png")
 
 
 def test_what_changed_outside_is_the_number_that_was_measured(component: gr.HTML) -> None:
