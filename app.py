@@ -54,6 +54,8 @@ def serve(settings: Settings, kind: str) -> None:
             enable_monitoring=False,
             state_session_capacity=MAX_SESSIONS,
             max_file_size=settings.max_upload_megabytes * 1024 * 1024,
+            # Gradio would ask for its own page, and end the app where that takes over 3 s.
+            _frontend=False,
         )
     except OSError as error:
         address = f"{settings.host}, {settings.port}"

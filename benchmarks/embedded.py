@@ -82,9 +82,10 @@ def _theirs(folder: Path) -> Callable[[], object]:
     return draw
 
 
-@torch.inference_mode()
 def measure(rival: str, folder: Path) -> Figures:
-    return {SECONDS: seconds(_ours(folder) if rival == OURS else _theirs(folder), 5)}
+    draw = _ours(folder) if rival == OURS else _theirs(folder)
+    with torch.inference_mode():
+        return {SECONDS: seconds(draw, 5)}
 
 
 CONTESTS = (

@@ -10,6 +10,7 @@ Libraries are imported before the clock starts.
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -53,8 +54,9 @@ def measure(rival: str, dtype_name: str, folder: Path) -> Figures:
     start = time.perf_counter()
     unet, kind = run()
     loaded, rise = time.perf_counter() - start, peak.rise
+    config = json.loads((folder / "unet" / "config.json").read_text("utf-8"))
+    states = torch.zeros(1, 77, config["cross_attention_dim"], dtype=kind)
     with torch.inference_mode():
-        states = torch.zeros(1, 77, 768, dtype=kind)
         unet(torch.zeros(1, 4, 8, 8, dtype=kind), torch.zeros(1), states)
     return {
         LOADED: loaded,

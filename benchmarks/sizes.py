@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from benchmarks.contest import OURS, Contest, Figures, Ratio, report
 from benchmarks.pipelines import DIFFUSERS
@@ -15,33 +17,32 @@ from benchmarks.timing import seconds
 SIZES = (256, 512, 768, 1024)  # pixels a side
 
 
-@torch.inference_mode()
-def measure(rival: str, folder: Path, sizes: tuple[int, ...] = SIZES) -> Figures:
-    generator = torch.Generator().manual_seed(0)
-    states = torch.randn(2, 77, 768, generator=generator).bfloat16()
+def _step(rival: str, folder: Path) -> Callable[[Tensor], object]:
+    """A step from latents (2, 4, h, w)."""
+    states = torch.randn(2, 77, 768, generator=torch.Generator().manual_seed(1)).bfloat16()
     timestep = torch.tensor([500.0, 500.0])
-    figures: Figures = {}
     if rival == OURS:
         from ldm.checkpoints.load import load
         from ldm.models.unet import UNet2DConditionModel
 
         ours = load(folder, torch.device("cpu"), torch.bfloat16).unet
         assert isinstance(ours, UNet2DConditionModel)
-        context = ours.project(states)
+        with torch.inference_mode():
+            context = ours.project(states)
+        return lambda latents: ours(latents, timestep, context)
+    from benchmarks.pipelines import pipeline
 
-        def step(latents: torch.Tensor) -> object:
-            return ours(latents, timestep, context)
-    else:
-        from benchmarks.pipelines import pipeline
+    theirs = pipeline(folder, torch.bfloat16).unet
+    return lambda latents: theirs(latents, timestep[0], states, return_dict=False)
 
-        theirs = pipeline(folder, torch.bfloat16).unet
 
-        def step(latents: torch.Tensor) -> object:
-            return theirs(latents, timestep[0], states, return_dict=False)
-
+def measure(rival: str, folder: Path, sizes: tuple[int, ...] = SIZES) -> Figures:
+    step, generator, figures = _step(rival, folder), torch.Generator().manual_seed(0), Figures()
     for size in sizes:
         latents = torch.randn(2, 4, size // 8, size // 8, generator=generator).bfloat16()
-        figures[f"seconds a step at {size}"] = seconds(lambda latents=latents: step(latents), 1)
+        with torch.inference_mode():
+            taken = seconds(lambda latents=latents: step(latents), 1)
+        figures[f"seconds a step at {size}"] = taken
     return figures
 
 

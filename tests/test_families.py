@@ -131,7 +131,9 @@ def test_text_to_image(pair: Callable[[str], Pair], family: str, negative: str) 
 @pytest.mark.parametrize("strength", [0.6, 1.0])
 @pytest.mark.parametrize(
     "family",
-    ["sd1", "sd1_lcm", "sd2", "sd2_turbo", "sdxl", "sdxl_lcm", "sdxl_refiner", "sdxl_turbo"],
+    # Not XL's LCM: diffusers takes strength from its timesteps there as of any other sampler's,
+    # where its pipeline for LCM, and ours, let the sampler choose among the remaining ones.
+    ["sd1", "sd1_lcm", "sd2", "sd2_turbo", "sdxl", "sdxl_refiner", "sdxl_turbo"],
 )
 def test_image_to_image(pair: Callable[[str], Pair], family: str, strength: float) -> None:
     both = pair(family)
@@ -197,7 +199,9 @@ def test_inpainting_with_four_channels(pair: Callable[[str], Pair], family: str)
     noise = (row.x - row.original) / row.sigma
     while not row.finished:
         advance(checkpoint, [row])
-        expected = row.original + (0.0 if row.finished else row.sigma) * noise
+        # Stable Diffusion's schedules end a little above no noise.
+        sigma = float(row.sigmas[-1]) if row.finished else row.sigma
+        expected = row.original + sigma * noise
         # float32: 1e-4 of the noise level that the latents stand at.
         torch.testing.assert_close(
             row.x[kept], expected[kept], atol=1e-4 * max(1.0, row.sigma), rtol=0

@@ -10,7 +10,7 @@ from ldm.preview import approximate, linear_map
 class LinearAutoencoder(nn.Module):
     """Latents of which each 2 x 2 patch's pixels are a linear function: mixed, and shifted."""
 
-    factor = 2
+    factor, latent_channels = 2, 12
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,13 +24,14 @@ class LinearAutoencoder(nn.Module):
 
 @torch.no_grad()
 def test_the_map_is_found() -> None:
-    """Where pixels are a linear function of a cell, the fit is that function: within 0.05, as the
-    ridge holds the finest differences back a little.
+    """Where pixels are a linear function of a cell, the fit is that function: within 0.1, as the
+    ridge holds the finest differences back a little, and a cell knows its neighbours alone.
     """
     vae = LinearAutoencoder()
-    assert linear_map(vae).shape == (12 * 9 + 1, 12)  # type: ignore[arg-type]
-    coarse = torch.rand(2, 3, 9, 7, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    pictures = F.interpolate(coarse, size=(48, 32), mode="bilinear")
+    kernel, constants = linear_map(vae)  # type: ignore[arg-type]
+    assert kernel.shape == (3 * 4, 12, 5, 5) and constants.shape == (3 * 4,)
+    coarse = torch.rand(2, 3, 4, 3, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    pictures = F.interpolate(coarse, size=(64, 48), mode="bilinear")
     shown = approximate(vae, vae.encode(pictures))  # type: ignore[arg-type]
     assert shown.shape == pictures.shape
-    assert (shown - pictures).abs().max() < 0.05
+    assert (shown - pictures).abs().max() < 0.1

@@ -14,6 +14,7 @@ function entry(picture) {
   actions.className = "ldm-actions";
   const ACTIONS = [
     ["history_use", () => window.ldmSend({ kind: "recipe", text: picture.recipe, made_with: picture.made })],
+    ["explain", () => window.ldmExplain(picture.recipe)],
     ["sketch_tab", () => window.ldmSend({ kind: "picture", tab: "image_to_image", caption: picture.caption, blob: picture.blob, name: picture.name })],
     ["inpaint_tab", () => window.ldmSend({ kind: "picture", tab: "inpaint", caption: picture.caption, blob: picture.blob, name: picture.name })],
     ["upscale_tab", () => window.ldmSend({ kind: "picture", tab: "upscale", caption: picture.caption, blob: picture.blob, name: picture.name })],

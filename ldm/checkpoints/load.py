@@ -308,6 +308,7 @@ def load(
         for module in modules.values():
             module.to(home)  # what no file holds, and was made on the CPU
     read_all([job for each in jobs.values() for job in each], told)
+    jobs.clear()  # so that each weight goes as soon as it is packed
     add_embeddings(text_encoder, embeddings)
     pack(unet)
     pack(vae)

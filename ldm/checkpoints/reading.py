@@ -41,6 +41,9 @@ _PIECE = 1 << 19  # bytes
 _SAID = 0.04  # share of the bytes from one time that someone is told to the next
 # PyTorch shares an operation out among its threads if it has more numbers than this.
 _GRAIN = 1 << 15
+# Bytes beside a tensor, so that its packed form finds room where it was: what the C library wants
+# to find an address that is a multiple of 64.
+_SLACK = 256
 # Whole numbers of as many bytes.
 _BITS = {2: np.uint16, 4: np.uint32, 8: np.uint64}
 _INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}
@@ -244,10 +247,12 @@ def _in_order(value: Tensor) -> Tensor:
 
 def _memory(shape: tuple[int, ...], device: torch.device, dtype: torch.dtype) -> Tensor:
     """A tensor without numbers yet, in the layout that is fastest."""
+    count = math.prod(shape)
+    numbers = torch.empty(count + _SLACK // dtype.itemsize, device=device, dtype=dtype)[:count]
     if len(shape) != 4 or device.type == "mps":  # which has no use for channels_last
-        return torch.empty(shape, device=device, dtype=dtype)
+        return numbers.view(shape)
     outputs, inputs, height, width = shape
-    return torch.empty(outputs, height, width, inputs, device=device, dtype=dtype).movedim(3, 1)
+    return numbers.view(outputs, height, width, inputs).movedim(3, 1)
 
 
 def digest_of(tensors: Mapping[str, StoredTensor]) -> str:

@@ -11,8 +11,8 @@ import ctypes
 import platform
 from functools import cache
 
-# From malloc.h: what stays unused at the heap's end, pieces that the system gives apart from it,
-# and heaps. One heap, as others are cut into 64 MiB and given back when empty.
+# From malloc.h: what stays unused at the heap's end; pieces that the system gives apart from it;
+# heaps. One, as others are cut into 64 MiB and given back when empty.
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 
 
@@ -35,7 +35,7 @@ def keep_freed_memory() -> None:
 
 
 def give_back_memory() -> None:
-    """Give what is free to the system, say when a model was dropped."""
+    """Give what is free to the system."""
     library = _library()
     if library is not None:
         library.malloc_trim(0)

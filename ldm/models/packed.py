@@ -121,9 +121,14 @@ def pack(module: nn.Module) -> None:
     For inference alone: there is no way back for gradients. Whatever moves or converts the module
     (``to``, ``float``) unpacks it.
     """
-    for layer in module.modules():
-        if isinstance(layer, Linear | Conv2d) and _is_packable(layer.weight):
-            layer.weight = nn.Parameter(layer.packed(layer.weight.detach()), requires_grad=False)
+    found = [
+        layer
+        for layer in module.modules()
+        if isinstance(layer, Linear | Conv2d) and _is_packable(layer.weight)
+    ]
+    # The largest first, so that each finds room where the one before it was.
+    for layer in sorted(found, key=lambda layer: layer.weight.numel(), reverse=True):
+        layer.weight = nn.Parameter(layer.packed(layer.weight.detach()), requires_grad=False)
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from ldm.diffusion.denoiser import scale_input, to_x0
 from ldm.diffusion.guidance import combine
 from ldm.models.k_unet import KUNet2DConditionModel
 from ldm.models.kinds import UNet
+from ldm.models.layers import Context
 from ldm.models.unet import UNet2DConditionModel
 from ldm.models.unet_2d import UNet2DModel
 from ldm.pipeline.rows import Answer, Row, Told
@@ -37,8 +38,10 @@ def told(unet: UNet, rows: Sequence[Row], dtype: torch.dtype) -> Told:
         row.told = None
     stacked = stack(parts)
     states = None if stacked.states is None else stacked.states.to(dtype)
-    projects = isinstance(unet, UNet2DConditionModel) and states is not None
-    rows[0].told = Told(parts, stacked, unet.project(states) if projects else states)
+    context: Tensor | Context | None = states
+    if isinstance(unet, UNet2DConditionModel) and states is not None:
+        context = unet.project(states)
+    rows[0].told = Told(parts, stacked, context)
     return rows[0].told
 
 

@@ -25,6 +25,11 @@ class TileRequest(Request):
     tile: Tile
 
 
+def enlarges(engine: Engine, model: str) -> bool:
+    """Whether the model itself makes pictures larger."""
+    return "upscale" in engine.family(model).tasks
+
+
 def enlarging(
     engine: Engine, recipe: Recipe, picture: Image.Image, factor: int
 ) -> list[Request] | list[TileRequest]:
@@ -34,7 +39,7 @@ def enlarging(
     what cannot be.
     """
     model = recipe.model
-    if "upscale" in engine.family(model).tasks:
+    if enlarges(engine, model):
         width, height = upscaled_size(engine.family(model), picture)
         return [Request(replace(recipe, width=width, height=height, num_images=1), picture)]
     width, height = enlarged_size(picture, factor, size_step(engine.checkpoint(model)))

@@ -93,6 +93,7 @@ class _Table:
         picture, url = self.pictures[index], self.files[index]
         shown = frame(url, alt_text(picture.recipe))
         use = f'<button type="button" data-do="use">{say("history_use")}</button>'
+        use += f' <button type="button" data-do="explain">{say("explain")}</button>'
         return f"<figure{picture_data(picture)}>{shown}{picture_file(picture, url)}{use}</figure>"
 
     def markup(self, state: str, below: str = "") -> str:

@@ -19,14 +19,14 @@ from ldm.ui.controls import (
     build_stage,
     build_strength,
 )
-from ldm.ui.enlarging import TileRequest, enlarging, whole_of
+from ldm.ui.enlarging import TileRequest, enlarges, enlarging, whole_of
 from ldm.ui.form import Form, Missing, Problems, Updates, Values, read_recipe
 from ldm.ui.handlers import Show, before_of, connect, refused, waiting_line
 from ldm.ui.jobs import Job, Jobs, Request
 from ldm.ui.picture_input import FIELD, PictureInput, build_picture_input, connect_picture_input
 from ldm.ui.result import finished_stage
 from ldm.ui.stage import empty_stage, status_line, waiting_stage
-from ldm.ui.texts import SKETCH_STRENGTHS, label, say
+from ldm.ui.texts import INPAINT_STRENGTHS, label, say
 
 TAB = "upscale"
 
@@ -81,6 +81,7 @@ async def show_upscale(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
 def build_upscale(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> UpscaleTab:
     """The tab's components and what its buttons do."""
     native = engine.defaults(engine.names()[0]).native_size
+    alone = enlarges(engine, engine.names()[0])
     with gr.Tab(label("upscale_tab"), id=TAB), gr.Column(elem_classes="ldm-tab ldm-three"):
         with gr.Column(elem_classes="ldm-ask"):
             prompt, prompt_problem = build_prompt(TAB, "upscale_prompt")
@@ -91,11 +92,14 @@ def build_upscale(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> UpscaleTab:
                 [(f"× {each}", each) for each in FACTORS],
                 value=FACTORS[0],
                 label=label("upscale_factor"),
+                visible=not alone,
                 elem_id=f"{TAB}-factor",
             )
             gr.HTML(f"<p>{say('upscale_info')}</p>", elem_classes="ldm-note")
-            strength, _ = build_strength(TAB, STRENGTH, SKETCH_STRENGTHS)
-            noise = build_slider(TAB, "noise_level", 20, "noise_level_info")
+            with gr.Column(visible=not alone) as redrawing:
+                strength, _ = build_strength(TAB, STRENGTH, INPAINT_STRENGTHS)
+            with gr.Column(visible=alone) as inventing:
+                noise = build_slider(TAB, "noise_level", 20, "noise_level_info")
             generate, stop = build_buttons(TAB)
         with gr.Column(elem_classes="ldm-picture"):
             status, stage = build_stage(TAB, native)
@@ -112,6 +116,24 @@ def build_upscale(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> UpscaleTab:
         stage=stage,
         problems=Problems(prompt_problem, source.problem, choices.problem),
         others=(source.picture, factor),
+    )
+
+    def suit(model: str) -> Updates:
+        """What the chosen model can be told."""
+        does = model in engine.names() and enlarges(engine, model)  # a kept one may be gone
+        return {
+            factor: gr.update(visible=not does),
+            redrawing: gr.update(visible=not does),
+            inventing: gr.update(visible=does),
+        }
+
+    choices.model.change(
+        suit,
+        choices.model,
+        [factor, redrawing, inventing],
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
     )
 
     def read(values: Values) -> list[Request]:

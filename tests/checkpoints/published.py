@@ -4,7 +4,12 @@ Older programs wrote fewer keys, and some wrote keys that mean nothing to infere
 carries stands here, since a key that is not known is refused.
 """
 
+import json
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import torch
 
 DOWN, CROSS_DOWN = "DownBlock2D", "CrossAttnDownBlock2D"
 UP, CROSS_UP = "UpBlock2D", "CrossAttnUpBlock2D"
@@ -232,3 +237,49 @@ LCM: dict[str, Any] = {
     "timestep_scaling": 10.0,
     "timestep_spacing": "leading",
 }
+# The unet/config.json of stabilityai/sd-x2-latent-upscaler.
+K_UNET: dict[str, Any] = {
+    "act_fn": "gelu",
+    "attention_head_dim": 64,
+    "block_out_channels": [384, 384, 768, 768],
+    "center_input_sample": False,
+    "class_embed_type": None,
+    "conv_in_kernel": 1,
+    "conv_out_kernel": 1,
+    "cross_attention_dim": 768,
+    "down_block_types": ["KDownBlock2D", *["KCrossAttnDownBlock2D"] * 3],
+    "downsample_padding": 1,
+    "dual_cross_attention": False,
+    "flip_sin_to_cos": True,
+    "freq_shift": 0,
+    "in_channels": 8,
+    "layers_per_block": 4,
+    "mid_block_scale_factor": 1,
+    "mid_block_type": None,
+    "norm_eps": 1e-05,
+    "norm_num_groups": None,
+    "num_class_embeds": None,
+    "only_cross_attention": False,
+    "out_channels": 5,
+    "resnet_time_scale_shift": "scale_shift",
+    "sample_size": None,
+    "time_cond_proj_dim": 896,
+    "time_embedding_type": "fourier",
+    "timestep_post_act": "gelu",
+    "up_block_types": [*["KCrossAttnUpBlock2D"] * 3, "KUpBlock2D"],
+    "upcast_attention": False,
+    "use_linear_projection": False,
+}
+
+
+def write_header(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """A safetensors file in float16 whose numbers are a hole of the right size."""
+    header: dict[str, Any] = {}
+    end = 0
+    for name, tensor in state.items():
+        start, end = end, end + 2 * tensor.numel()
+        header[name] = {"dtype": "F16", "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + end)

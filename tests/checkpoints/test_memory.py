@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from ldm.checkpoints.load import load
+from ldm.models.allocation import give_back_memory
 from ldm.models.config import UNetConfig
 from ldm.models.unet import UNet2DConditionModel
 
@@ -39,6 +40,7 @@ def test_no_second_copy_of_the_weights(saved: Path, tmp_path: Path) -> None:
 
     load(saved, CPU, torch.bfloat16)  # what libraries load at their first use is there now
     gc.collect()
+    give_back_memory()
     before = _resident("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")
     checkpoint = load(folder, CPU, torch.bfloat16)

@@ -5,8 +5,6 @@ without memory; the names of their files are written by walking these models. On
 headers are made, so they take no room.
 """
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from tests.checkpoints.original_layout import (
     unet_state,
     vae_state,
 )
+from tests.checkpoints.published import write_header
 
 CROSS_DOWN, DOWN = "CrossAttnDownBlock2D", "DownBlock2D"
 CROSS_UP, UP = "CrossAttnUpBlock2D", "UpBlock2D"
@@ -111,19 +110,6 @@ PUBLISHED: dict[str, tuple[dict[str, Any], dict[str, dict[str, Any]], int, int]]
 }
 
 
-def _write_header(path: Path, state: Mapping[str, torch.Tensor]) -> None:
-    """A safetensors file in float16 whose numbers are a hole of the right size."""
-    header: dict[str, Any] = {}
-    end = 0
-    for name, tensor in state.items():
-        start, end = end, end + 2 * tensor.numel()
-        header[name] = {"dtype": "F16", "shape": list(tensor.shape), "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        file.truncate(8 + len(text) + end)
-
-
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_every_name_and_shape_is_accounted_for(name: str, tmp_path: Path) -> None:
     unet_config, text_configs, unet_tensors, text_tensors = PUBLISHED[name]
@@ -149,7 +135,7 @@ def test_every_name_and_shape_is_accounted_for(name: str, tmp_path: Path) -> Non
     if name == "sd2":  # without reading its numbers, which are none here
         state["v_pred"] = torch.zeros(0)
     path = tmp_path / f"{name}.safetensors"
-    _write_header(path, state)
+    write_header(path, state)
     source = open_single_file(path)
     assert source.tensors.keys() == models.keys()
     for component, model in models.items():

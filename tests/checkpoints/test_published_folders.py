@@ -26,6 +26,7 @@ from ldm.checkpoints.folder import open_folder
 from ldm.checkpoints.load import BUILDERS
 from ldm.checkpoints.weights import check
 from ldm.diffusion.schedule import NoiseSchedule
+from tests.checkpoints.published import K_UNET, write_header
 
 DOWN, UP = "DownEncoderBlock2D", "UpDecoderBlock2D"
 SCALED = {"beta_schedule": "scaled_linear", "num_train_timesteps": 1000, "trained_betas": None}
@@ -143,38 +144,7 @@ PUBLISHED: dict[str, Published] = {
         {
             "unet": (
                 "UNet2DConditionModel",
-                {
-                    "act_fn": "gelu",
-                    "attention_head_dim": 64,
-                    "block_out_channels": [384, 384, 768, 768],
-                    "center_input_sample": False,
-                    "class_embed_type": None,
-                    "conv_in_kernel": 1,
-                    "conv_out_kernel": 1,
-                    "cross_attention_dim": 768,
-                    "down_block_types": ["KDownBlock2D", *["KCrossAttnDownBlock2D"] * 3],
-                    "downsample_padding": 1,
-                    "dual_cross_attention": False,
-                    "flip_sin_to_cos": True,
-                    "freq_shift": 0,
-                    "in_channels": 8,
-                    "layers_per_block": 4,
-                    "mid_block_scale_factor": 1,
-                    "mid_block_type": None,
-                    "norm_eps": 1e-05,
-                    "norm_num_groups": None,
-                    "num_class_embeds": None,
-                    "only_cross_attention": False,
-                    "out_channels": 5,
-                    "resnet_time_scale_shift": "scale_shift",
-                    "sample_size": None,
-                    "time_cond_proj_dim": 896,
-                    "time_embedding_type": "fourier",
-                    "timestep_post_act": "gelu",
-                    "up_block_types": [*["KCrossAttnUpBlock2D"] * 3, "KUpBlock2D"],
-                    "upcast_attention": False,
-                    "use_linear_projection": False,
-                },
+                K_UNET,
             ),
             "vae": ("AutoencoderKL", {**F8, "sample_size": 512}),
             "text_encoder": ("CLIPTextModel", CLIP_L),
@@ -255,19 +225,6 @@ PUBLISHED: dict[str, Published] = {
 }
 
 
-def write_header(path: Path, module: nn.Module) -> None:
-    """A safetensors file in float16 whose numbers are a hole of the right size."""
-    header: dict[str, Any] = {}
-    end = 0
-    for name, tensor in module.state_dict().items():
-        start, end = end, end + 2 * tensor.numel()
-        header[name] = {"dtype": "F16", "shape": list(tensor.shape), "data_offsets": [start, end]}
-    text = json.dumps(header).encode()
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        file.truncate(8 + len(text) + end)
-
-
 def write_folder(folder: Path, published: Published) -> dict[str, nn.Module]:
     """The checkpoint's folder without its numbers, and diffusers' modules."""
     index: dict[str, Any] = {"_class_name": published.pipeline, **published.options}
@@ -290,7 +247,7 @@ def write_folder(folder: Path, published: Published) -> dict[str, nn.Module]:
         (folder / name).mkdir()
         (folder / name / "config.json").write_text(json.dumps(config | key))
         stem = "diffusion_pytorch_model" if configure is None else "model"
-        write_header(folder / name / f"{stem}.safetensors", modules[name])
+        write_header(folder / name / f"{stem}.safetensors", modules[name].state_dict())
     (folder / "tokenizer").mkdir()
     if "text_encoder" in published.parts:
         index["tokenizer"] = ["transformers", "CLIPTokenizer"]

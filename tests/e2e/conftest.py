@@ -52,9 +52,11 @@ OpenPage = Callable[..., Page]
 def quick_model(embedded_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The embedded model under another name, drawing small and in few steps if nobody says more."""
     folder = tmp_path_factory.mktemp("models") / "quick"
-    folder.mkdir()
-    for each in embedded_model.iterdir():
-        (folder / each.name).symlink_to(each)
+    for each in embedded_model.rglob("*"):
+        if each.is_file():
+            place = folder / each.relative_to(embedded_model)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(each)
     own = json.loads((embedded_model / "defaults.json").read_text())
     (folder / "defaults.json").unlink()
     (folder / "defaults.json").write_text(json.dumps(own | QUICK))

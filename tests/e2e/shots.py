@@ -47,6 +47,25 @@ def draw_from_example(name: str) -> Callable[[Page], None]:
     return draw
 
 
+def draw_variations(page: Page) -> None:
+    """Of the picture that was drawn for the first tab."""
+    tab = Tab(page, "text_to_image").open()
+    tab.part("stage").get_by_role("button", name="Variations").first.click()
+    expect(tab.pictures).to_have_count(4, timeout=RUN_MS)
+
+
+def enlarge(page: Page) -> None:
+    """The first tab's picture, sent on, and shown beside itself as it was."""
+    Tab(page, "text_to_image").open().part("stage").get_by_role(
+        "button", name="Upscale"
+    ).first.click()
+    tab = Tab(page, "upscale")
+    expect(tab.part("easel").locator(".ldm-easel")).to_have_attribute("data-picture", "true")
+    _seeded(tab)
+    tab.draw()
+    tab.part("stage").get_by_role("button", name="Before and after").click()
+
+
 def draw_grid(page: Page) -> None:
     page.get_by_role("tab", name="Grid").click()
     tab = Tab(page, "grid")
@@ -75,13 +94,26 @@ def explain(panel: str, seen: str) -> Callable[[Page], None]:
     return show
 
 
+def take_lesson(page: Page) -> None:
+    """A lesson's first question, answered, about the run that the panels show."""
+    page.get_by_role("tab", name="How it works").click()
+    page.locator("#how-lessons-menu button").nth(1).click()
+    page.locator("#how-lesson-choices button").first.click()
+    page.locator("#how-lesson-reveal").click()
+    expect(page.locator("#how-lesson-found .how-verdict")).to_be_visible(timeout=RUN_MS)
+    page.wait_for_timeout(DRAWN_MS)
+
+
 TABS: dict[str, Callable[[Page], None]] = {
     "text": draw_text,
     "sketch": draw_from_example("image_to_image"),
     "inpainting": draw_from_example("inpaint"),
+    "upscale": enlarge,
+    "variations": draw_variations,
     "grid": draw_grid,
     "history": open_history,
     **{f"how-{name}": explain(name, seen) for name, (seen, _) in SHOWN.items()},
+    "how-lesson": take_lesson,
 }
 
 

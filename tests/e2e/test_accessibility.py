@@ -59,7 +59,7 @@ def test_the_keyboard_alone_makes_a_picture(page: Page) -> None:
         """() => [...document.querySelectorAll('#text_to_image-stage :is(a, button, summary)')]
             .filter((e) => e.offsetParent && e.tabIndex >= 0).map((e) => e.innerText)"""
     )
-    assert order[:3] == ["Use this seed", "Download PNG", "Without recipe"]
+    assert order[:3] == ["Use this seed", "Download PNG", "Variations"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 from ldm.ui.how_it_works.lessons.course import LESSONS
 from ldm.ui.how_it_works.panel_texts import PANELS
 from ldm.ui.texts import LESSONS as WORDS
-from tests.e2e.conftest import ANSWER_MS, OpenPage
+from tests.e2e.conftest import OpenPage
 from tests.e2e.tab import RUN_MS
 from tests.e2e.test_how_it_works import explain, open_tab
 
@@ -29,7 +29,7 @@ def predict(page: Page, choice: int) -> None:
 
 def question_is(page: Page, name: str, index: int) -> None:
     asked = page.locator("#how-lesson-question h3").first
-    expect(asked).to_have_text(TEXTS[f"lesson_{name}_{index + 1}_ask"])
+    expect(asked).to_have_text(TEXTS[f"lesson_{name}_{index + 1}_ask"], timeout=RUN_MS)
 
 
 def test_all_eight_lessons_are_walked_on_one_run(page: Page) -> None:
@@ -119,16 +119,18 @@ def test_three_students_of_a_class_draw_post_and_the_teacher_clears(
             re.compile("4 steps recorded"), timeout=RUN_MS
         )
         student.locator("#how-wall-post").click()
-        expect(student.locator("#how-wall-message")).to_contain_text(TEXTS["wall_posted"])
+        message = student.locator("#how-wall-message")
+        expect(message).to_contain_text(TEXTS["wall_posted"], timeout=RUN_MS)
     for student in students:
         pictures = student.locator("#how-wall img")
-        expect(pictures).to_have_count(3, timeout=ANSWER_MS)
+        expect(pictures).to_have_count(3, timeout=RUN_MS)
         expect(student.locator("#how-wall button")).to_have_count(0)
     teacher = context.new_page()
     teacher.goto(for_teacher)
     teacher.locator("#how-wall .how-clear button").click()
     for someone in (teacher, *students):
-        expect(someone.locator("#how-wall")).to_contain_text(TEXTS["wall_empty"])
+        wall = someone.locator("#how-wall")
+        expect(wall).to_contain_text(TEXTS["wall_empty"], timeout=RUN_MS)
     context.close()
 
 
@@ -136,5 +138,5 @@ def test_a_link_that_cannot_be_used_is_refused_by_name(open_page: OpenPage, app_
     page = open_page()
     page.goto(f"{app_url}?lesson=noise&steps=many")
     problem = page.locator("#how_it_works-status [data-kind=problem] p").first
-    expect(problem).to_contain_text("Steps: got 'many'")
+    expect(problem).to_contain_text("Steps: got 'many'", timeout=RUN_MS)
     expect(page.locator(".ldm-tabs > .tab-wrapper").first).to_be_visible()

@@ -10,46 +10,14 @@ from torch import nn
 
 from ldm.models.config import ConfigError
 from ldm.models.k_unet import KUNet2DConditionModel, KUNetConfig, is_k_unet
+from tests.checkpoints.published import K_UNET
 
 Randomise = Callable[[nn.Module], None]
 
 TOLERANCE = 1e-5  # float32: a few hundred layers' roundings on results of size 1
 
-# The published unet/config.json of stabilityai/sd-x2-latent-upscaler.
-PUBLISHED: dict[str, Any] = {
-    "act_fn": "gelu",
-    "attention_head_dim": 64,
-    "block_out_channels": [384, 384, 768, 768],
-    "center_input_sample": False,
-    "class_embed_type": None,
-    "conv_in_kernel": 1,
-    "conv_out_kernel": 1,
-    "cross_attention_dim": 768,
-    "down_block_types": ["KDownBlock2D", *["KCrossAttnDownBlock2D"] * 3],
-    "downsample_padding": 1,
-    "dual_cross_attention": False,
-    "flip_sin_to_cos": True,
-    "freq_shift": 0,
-    "in_channels": 8,
-    "layers_per_block": 4,
-    "mid_block_scale_factor": 1,
-    "mid_block_type": None,
-    "norm_eps": 1e-05,
-    "norm_num_groups": None,
-    "num_class_embeds": None,
-    "only_cross_attention": False,
-    "out_channels": 5,
-    "resnet_time_scale_shift": "scale_shift",
-    "sample_size": None,
-    "time_cond_proj_dim": 896,
-    "time_embedding_type": "fourier",
-    "timestep_post_act": "gelu",
-    "up_block_types": [*["KCrossAttnUpBlock2D"] * 3, "KUpBlock2D"],
-    "upcast_attention": False,
-    "use_linear_projection": False,
-}
 SMALL = {
-    **PUBLISHED,
+    **K_UNET,
     "attention_head_dim": 16,
     "block_out_channels": [32, 32, 64, 64],
     "cross_attention_dim": 24,
@@ -91,8 +59,8 @@ def test_equals_diffusers(changes: dict[str, Any], randomise: Randomise) -> None
 def test_full_size_has_every_tensor() -> None:
     """Keys, shapes and number of weights of the real model, without its memory."""
     with torch.device("meta"):
-        theirs = diffusers.UNet2DConditionModel(**PUBLISHED)
-        ours = KUNet2DConditionModel(KUNetConfig.from_dict(PUBLISHED))
+        theirs = diffusers.UNet2DConditionModel(**K_UNET)
+        ours = KUNet2DConditionModel(KUNetConfig.from_dict(K_UNET))
     assert {k: t.shape for k, t in ours.state_dict().items()} == {
         k: t.shape for k, t in theirs.state_dict().items()
     }
@@ -100,14 +68,12 @@ def test_full_size_has_every_tensor() -> None:
 
 
 def test_the_files_first_name_for_an_activation_is_read() -> None:
-    old = {key: value for key, value in PUBLISHED.items() if key != "timestep_post_act"}
-    assert KUNetConfig.from_dict({**old, "timestep_act_2": "gelu"}) == KUNetConfig.from_dict(
-        PUBLISHED
-    )
+    old = {key: value for key, value in K_UNET.items() if key != "timestep_post_act"}
+    assert KUNetConfig.from_dict({**old, "timestep_act_2": "gelu"}) == KUNetConfig.from_dict(K_UNET)
 
 
 def test_it_is_told_from_other_unets() -> None:
-    assert is_k_unet(PUBLISHED)
+    assert is_k_unet(K_UNET)
     assert not is_k_unet({"down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"]})
     assert not is_k_unet({})
 

@@ -225,6 +225,27 @@ def test_a_new_run_takes_the_old_ones_place(page: tuple[gr.Blocks, HowItWorks]) 
     assert tab.lab.shelf.get(first) is None
 
 
+def test_thirty_students_draw_and_explain_at_once(page: tuple[gr.Blocks, HowItWorks]) -> None:
+    """Each finds their own run, under one engine."""
+    tab = page[1]
+
+    async def student(seed: int) -> dict[Block, Any]:
+        found: dict[Block, Any] = {}
+        async for updates in tab.explain(replace(RECIPE, seed=seed), (), f"student {seed}"):
+            found |= updates
+        return found
+
+    async def everybody() -> list[dict[Block, Any]]:
+        return list(await asyncio.gather(*map(student, range(30))))
+
+    shown = asyncio.run(everybody())
+    recordings = [tab.lab.recording(each[tab.key]) for each in shown]
+    assert [recording.recipe.seed for recording in recordings] == [*range(30)]
+    assert all(len(recording.frames) == 3 for recording in recordings)
+    for each in shown:
+        tab.lab.shelf.drop(each[tab.key])
+
+
 def test_a_sketch_is_explained_too(page: tuple[gr.Blocks, HowItWorks]) -> None:
     tab = page[1]
     sketch = Image.new("RGB", (64, 64), "teal")

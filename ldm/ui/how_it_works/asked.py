@@ -33,15 +33,18 @@ from ldm.ui.stage import status_line
 
 EXPLAINED = ("text_to_image", "image_to_image", "inpaint")  # tasks
 
-# A figure carries its recipe (`ldm.ui.result`); its button is marked with what it does.
+# A figure carries its recipe (`ldm.ui.result`); its button is marked with what it does. The history
+# calls by name.
 SCRIPT = """
 let turn = 0;
-document.addEventListener('click', (event) => {
-  const figure = event.target.closest?.('button[data-do="explain"]')?.closest('figure');
-  if (!figure) return;
-  props.value = { recipe: figure.dataset.recipe, turn: ++turn };
+window.ldmExplain = (recipe) => {
+  props.value = { recipe, turn: ++turn };
   trigger('change');
   window.scrollTo({ top: 0, behavior: 'smooth' });
+};
+document.addEventListener('click', (event) => {
+  const figure = event.target.closest?.('button[data-do="explain"]')?.closest('figure');
+  if (figure) window.ldmExplain(figure.dataset.recipe);
 });
 """
 

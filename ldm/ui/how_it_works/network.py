@@ -26,7 +26,16 @@ from ldm.ui.how_it_works.panel import (
     pressed,
 )
 from ldm.ui.how_it_works.plan_drawing import drawing, title_of
-from ldm.ui.how_it_works.visuals import Shown, facts, heading, number, pictures, source, sum_of
+from ldm.ui.how_it_works.visuals import (
+    Shown,
+    facts,
+    heading,
+    number,
+    pictures,
+    said,
+    source,
+    sum_of,
+)
 
 NAME = "network"
 FIRST = "mid_block"
@@ -54,7 +63,10 @@ def edits_of(plan: Plan, key: str) -> tuple[Edit, ...]:
 def real_kernel(scene: Scene) -> str:
     """The first convolution that meets the picture's own pixels, at one place, worked through."""
     vae, image = scene.lab.checkpoint(scene.recording).vae, scene.recording.picture
-    layer = next(m for m in vae.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3)
+    found = (m for m in vae.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3)
+    layer = next(found, None)
+    if layer is None:
+        return said(texts.NO_KERNEL)
     weight = layer.weight[0].detach().float().cpu()  # (3, k, k), of its first output
     side = weight.shape[-1]
     pixels = imaging.to_tensor(image)[0]

@@ -192,7 +192,6 @@ def build_how_it_works(engine: Engine, clip: str = "", classes: int = 0) -> HowI
                 elem_classes="how-result",
             )
         card = build_card()
-        wall = build_wall()
         with gr.Column(elem_classes="how-clock"):
             step = gr.Slider(
                 1,
@@ -231,6 +230,7 @@ def build_how_it_works(engine: Engine, clip: str = "", classes: int = 0) -> HowI
                         panels.append(build_matching(hooks, opened, clip))
                     else:
                         panels.append(builders[name](hooks))
+        wall = build_wall()
     places, walls = Places(tabs, active, panels), Classes(classes)
     made = HowItWorks(hooks, asking, card, places, wall, walls, go, status, result, tuple(panels))
     _connect(made, tabs, active, shown, line)

@@ -90,6 +90,7 @@ PLACES_NOTE = (
 )
 LOOKED = "where the pressed place looks, as light on the picture"
 CONVOLUTION = "What a convolution does, on your picture's own pixels"
+NO_KERNEL = "No convolution of this autoencoder meets the picture's pixels themselves."
 PATCH, KERNEL, PRODUCTS, EVERYWHERE = "a patch", "the kernel", "the products", "at every place"
 
 # Panel 6

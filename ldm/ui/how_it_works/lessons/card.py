@@ -4,7 +4,7 @@ Owns what a press does and what a question opens: its panel, the step, the panel
 What is measured, and how it reads, is others' affair.
 """
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -54,6 +54,15 @@ class Card:
         places = [self.question, self.choices, self.why, self.found, self.own, self.sheet]
         return [self.progress, self.menu, self.box, *places, *buttons]
 
+    def waiting(self, busy: bool, progress: Progress) -> Updates:
+        """The buttons while something is measured, when the question must stay, and afterwards."""
+        return {
+            self.reveal: gr.update(interactive=not busy),
+            self.on: gr.update(interactive=not busy),
+            self.back: gr.update(interactive=not busy and progress.at > 0),
+            self.leave: gr.update(interactive=not busy),
+        }
+
     def shown(self, lab: Lab, progress: Progress | None, key: str, alone: bool) -> Updates:
         """The card for this progress. key: of the visitor's run, "" before one; alone: a link
         opened this lesson, and it is not left.
@@ -68,11 +77,11 @@ class Card:
         lesson = LESSONS[progress.lesson]
         fixed |= {
             self.back: gr.update(interactive=progress.at > 0),
-            self.leave: gr.update(visible=not alone),
+            self.leave: gr.update(visible=not alone, interactive=True),
             self.own: gr.update(visible=progress.done),
             self.why: gr.update(visible=not progress.done),
             self.reveal: gr.update(visible=not progress.done),
-            self.on: gr.update(visible=not progress.done, variant="secondary"),
+            self.on: gr.update(visible=not progress.done, interactive=True, variant="secondary"),
         }
         if progress.done:
             return {
@@ -92,7 +101,9 @@ class Card:
             self.choices: markup.choices(lesson, progress),
             self.why: gr.update(visible=True, value=answer.why, interactive=not measured),
             self.reveal: gr.update(visible=not measured, interactive=True),
-            self.on: gr.update(visible=True, variant="primary" if measured else "secondary"),
+            self.on: gr.update(
+                visible=True, interactive=True, variant="primary" if measured else "secondary"
+            ),
             self.found: markup.found(lesson.name, progress.at, answer),
             self.sheet: "",
         }
@@ -211,17 +222,30 @@ def connect_card(card: Card, hooks: Hooks, places: Places) -> None:
     def backward(values: dict[Component, Any]) -> Updates:
         return move(values, -1)
 
-    async def measure(
-        values: dict[Component, Any], request: gr.Request
-    ) -> AsyncGenerator[Updates, None]:
+    def chosen_in(progress: Progress | None) -> bool:
+        """Whether there is a prediction to measure."""
+        return (
+            progress is not None
+            and not progress.done
+            and progress.answers[progress.at].choice is not None
+        )
+
+    def hold(values: dict[Component, Any]) -> Updates:
+        """Before something is measured. An event of its own: the last that a generator yields is
+        shown once more when it ends, over whatever the visitor has opened by then.
+        """
         progress: Progress | None = values[state]
         if progress is None or progress.done:
-            return
+            return gr.skip()
+        if not chosen_in(progress):
+            return {card.found: problem(say("lesson_choose_first"))}
+        return {card.found: said(texts.WORKING), **card.waiting(True, progress)}
+
+    async def measure(values: dict[Component, Any], request: gr.Request) -> Updates:
+        progress: Progress | None = values[state]
+        if progress is None or not chosen_in(progress):
+            return gr.skip()
         answer = progress.answers[progress.at]
-        if answer.choice is None:
-            yield {card.found: problem(say("lesson_choose_first"))}
-            return
-        yield {card.found: said(texts.WORKING), card.reveal: gr.update(interactive=False)}
         try:
             question = LESSONS[progress.lesson].questions[progress.at]
             scene = scene_of(hooks, values)
@@ -229,13 +253,10 @@ def connect_card(card: Card, hooks: Hooks, places: Places) -> None:
         except Exception as error:
             if isinstance(error, LabError) and not values[key]:
                 error = LabError(say("lessons_draw_first"))
-            yield {
-                card.found: problem(words_of(error)),
-                card.reveal: gr.update(interactive=True),
-            }
-            return
+            return {card.found: problem(words_of(error)), **card.waiting(False, progress)}
         known = Answer(answer.choice, written(values[card.why]), found)
-        yield show(values, replace(progress.answered(known), key=values[key]))
+        shown = show(values, replace(progress.answered(known), key=values[key]))
+        return {**card.waiting(False, progress), **shown}
 
     def close(values: dict[Component, Any]) -> Updates:
         return show(values, None)
@@ -264,8 +285,16 @@ def connect_card(card: Card, hooks: Hooks, places: Places) -> None:
         show_progress="hidden",
         api_visibility="private",
     )
-    gr.on(
+    held = gr.on(
         card.reveal.click,
+        hold,
+        inputs=base,
+        outputs=card.parts(),
+        concurrency_limit=None,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+    held.then(
         measure,
         inputs={*base, *hooks.places(), card.why},
         outputs=card.parts(),

@@ -35,13 +35,17 @@ EVEN = 1.15  # a ratio below it counts as even
 
 
 def first_guess(scene: Scene) -> Found:
-    """How much of the guess at the first step is fine detail, beside that at the last."""
-    long_enough(scene.recording)
-    film = scene.lab.film(scene.recording)
-    first, last = (fine_share(tensor(image)) for image in (film[0], film[-1]))
+    """How much of the model's own guess, before guidance, is fine detail at the first step, and at
+    the last.
+    """
+    run = scene.recording
+    long_enough(run)
+    own = torch.stack([run.frames[0].of_prompt, run.frames[-1].of_prompt])
+    guesses = scene.lab.pictures_of(run, own)
+    first, last = (fine_share(tensor(image)) for image in guesses)
     ratio = first / max(last, 1e-6)
     shown = side_by_side(
-        [picture(film[0], "lesson_first_guess"), picture(film[-1], "lesson_last_guess")]
+        [picture(guesses[0], "lesson_first_guess"), picture(guesses[1], "lesson_last_guess")]
     )
     # In the order of the choices: like the finished one, blurred, full of grain.
     right = (1, 0, 2)[band(ratio, BLURRED, GRAINY)]
