@@ -25,6 +25,7 @@ from ldm.checkpoints.load import (
     read_family,
 )
 from ldm.checkpoints.memory import USABLE, Thrift, free_memory
+from ldm.models.allocation import give_back_memory
 from ldm.recipe import RecipeError
 
 MODELS = Path(__file__).parent.parent / "assets" / "models"
@@ -185,6 +186,7 @@ class Collection:
                     self._leases.wait()
         if unloaded:
             gc.collect()  # modules stand in circles
+            give_back_memory()
 
     def _bytes(self) -> int:
         return sum(weights_bytes(self.models[name]) for name in self._loaded)

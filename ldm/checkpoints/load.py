@@ -310,8 +310,9 @@ def load(
     read_all([job for each in jobs.values() for job in each], told)
     jobs.clear()  # so that each weight goes as soon as it is packed
     add_embeddings(text_encoder, embeddings)
-    pack(unet)
-    pack(vae)
+    if not thrift.offload:  # what comes and goes is moved as it lies
+        pack(unet)
+        pack(vae)
     apply_thrift(thrift, modules.values(), device)
     beside = extras.preview or find_preview_vae(path)
 

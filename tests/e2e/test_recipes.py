@@ -27,6 +27,7 @@ def png_with(text: dict[str, str]) -> bytes:
 @pytest.fixture
 def tab(page: Page) -> Tab:
     tab = Tab(page, "text_to_image").open()
+    tab.unfold()
     tab.prompt.fill("a lake at dawn")
     return tab
 

@@ -48,9 +48,7 @@ def test_a_newcomer_has_a_picture_soon_with_one_action(page: Page, embedded_mode
     own = json.loads((embedded_model / "defaults.json").read_text())
     width, height = own["native_size"]
     expect(tab.part("size").locator("input")).to_have_value(f"{width} × {height}")
-    tab.start()
-    expect(tab.status).to_have_text("Loading the model vignette")
-    tab.finish()
+    tab.draw()
     page.wait_for_timeout(SETTLE_MS)  # what is typed is kept with a moment's delay
     start = time.monotonic()
     page.reload()
