@@ -18,6 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from ldm.checkpoints.family import FAMILIES
 from ldm.checkpoints.hub import parse_id
 from ldm.checkpoints.registry import BERT, MODELS
+from tests.checkpoints.published import K_UNET as X2_UPSCALER
 from tests.checkpoints.test_published_files import (
     CLIP_L,
     CROSS_DOWN,
@@ -32,7 +33,6 @@ from tests.checkpoints.test_published_files import (
     VIT_H,
     XL,
 )
-from tests.models.test_k_unet import PUBLISHED as X2_UPSCALER
 from tests.models.test_unet_2d import PUBLISHED as UNETS_2D
 
 MASKED = {"in_channels": 9}
