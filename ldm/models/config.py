@@ -7,7 +7,7 @@ The last kind is refused, never ignored. Knows nothing of weights or files.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 CROSS_DOWN = "CrossAttnDownBlock2D"
@@ -48,7 +48,6 @@ _UNET_FIXED: Mapping[str, object] = {
     "resnet_out_scale_factor": 1.0,
     "resnet_skip_time_act": False,
     "resnet_time_scale_shift": "default",
-    "reverse_transformer_layers_per_block": None,
     "time_embedding_act_fn": None,
     "time_embedding_type": "positional",
     "timestep_post_act": None,
@@ -135,6 +134,29 @@ class Reader:
             raise ConfigError(key, got, f"positive whole numbers{count}")
         return tuple(x for x in items if isinstance(x, int))
 
+    def depths(
+        self, key: str, default: Sequence[object], layers: Sequence[int]
+    ) -> tuple[tuple[int, ...], ...]:
+        """For each level one value a layer: a number serves every layer of its level, and one
+        number alone every level. layers: how many each level has.
+        """
+        got = self._get(key, default)
+        items = got if isinstance(got, list | tuple) else [got] * len(layers)
+        nested = [
+            tuple(item) if isinstance(item, list | tuple) else (item,) * count
+            for item, count in zip(items, layers, strict=False)
+        ]
+        whole = all(
+            isinstance(x, int) and not isinstance(x, bool) and x > 0
+            for level in nested
+            for x in level
+        )
+        if not whole or [*map(len, nested)] != [*layers] or len(items) != len(layers):
+            raise ConfigError(
+                key, got, f"positive whole numbers, one or a list for each of {len(layers)} levels"
+            )
+        return tuple(nested)
+
     def flags(self, key: str, default: bool, levels: int) -> tuple[bool, ...]:
         got = self._get(key, default)
         items = got if isinstance(got, list | tuple) else [got] * levels
@@ -200,7 +222,9 @@ class UNetConfig:
     mid_block_type: str | None
     up_block_types: tuple[str, ...]
     layers_per_block: tuple[int, ...]
-    transformer_layers_per_block: tuple[int, ...]
+    # one value a layer: of the levels' way down, and of their way up, the last level first
+    transformer_layers_per_block: tuple[tuple[int, ...], ...]
+    reverse_transformer_layers_per_block: tuple[tuple[int, ...], ...]
     num_attention_heads: tuple[int, ...]
     cross_attention_dim: tuple[int, ...]
     only_cross_attention: tuple[bool, ...]
@@ -238,6 +262,8 @@ class UNetConfig:
                 raise ConfigError(key, blocks, f"{levels} names, one for each block_out_channels")
         read.choice("act_fn", "silu", ("silu", "swish"))
         no_middle = "mid_block_type" in values and values["mid_block_type"] is None
+        layers = read.integers("layers_per_block", 2, levels)
+        depths, depths_up = _transformer_depths(read, values, layers)
         config = cls(
             in_channels=read.integer("in_channels", 4),
             out_channels=read.integer("out_channels", 4),
@@ -248,8 +274,9 @@ class UNetConfig:
             if no_middle
             else read.choice("mid_block_type", CROSS_MID, (CROSS_MID,)),
             up_block_types=up,
-            layers_per_block=read.integers("layers_per_block", 2, levels),
-            transformer_layers_per_block=read.integers("transformer_layers_per_block", 1, levels),
+            layers_per_block=layers,
+            transformer_layers_per_block=depths,
+            reverse_transformer_layers_per_block=depths_up,
             num_attention_heads=read.integers("attention_head_dim", 8, levels),
             cross_attention_dim=read.integers("cross_attention_dim", 1280, levels),
             only_cross_attention=read.flags("only_cross_attention", False, levels),
@@ -275,6 +302,25 @@ class UNetConfig:
             if getattr(config, key) % 2 == 0:
                 raise ConfigError(key, getattr(config, key), "an odd number")
         return config
+
+
+Depths = tuple[tuple[int, ...], ...]
+
+
+def _transformer_depths(
+    read: Reader, values: Mapping[str, object], layers: tuple[int, ...]
+) -> tuple[Depths, Depths]:
+    """How many transformer blocks each layer has, on the way down and on the way up."""
+    key, reverse = "transformer_layers_per_block", "reverse_transformer_layers_per_block"
+    down = read.depths(key, [1] * len(layers), layers)
+    up_layers = [count + 1 for count in reversed(layers)]
+    mirrored = [level[0] for level in reversed(down)]
+    if values.get(reverse) is not None:
+        return down, read.depths(reverse, mirrored, up_layers)
+    given = values.get(key)
+    if isinstance(given, list | tuple) and any(isinstance(each, list | tuple) for each in given):
+        raise ConfigError(reverse, None, f"a list, as {key} has lists in it")
+    return down, tuple((d,) * count for d, count in zip(mirrored, up_layers, strict=True))
 
 
 def _size_embedding(read: Reader) -> SizeEmbedding | None:

@@ -6,6 +6,7 @@ or picture), of schedules or of guidance.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -78,20 +79,19 @@ class DownBlock2D(nn.Module):
 
 
 class CrossAttnDownBlock2D(DownBlock2D):
-    """:class:`DownBlock2D` with a transformer after each residual block."""
+    """:class:`DownBlock2D` with a transformer after each residual block: `transformers`."""
 
     def __init__(
         self,
         channels: int,
         out_channels: int,
-        layers: int,
         resnet: ResnetShape,
-        transformer: TransformerShape,
+        transformers: Sequence[TransformerShape],
         downsample_padding: int | None,
     ) -> None:
-        super().__init__(channels, out_channels, layers, resnet, downsample_padding)
+        super().__init__(channels, out_channels, len(transformers), resnet, downsample_padding)
         self.attentions = nn.ModuleList(
-            Transformer2DModel(out_channels, transformer) for _ in range(layers)
+            Transformer2DModel(out_channels, transformer) for transformer in transformers
         )
 
     def layer(self, i: int, x: Tensor, embedding: Tensor, context: Context) -> Tensor:
@@ -149,7 +149,7 @@ class UpBlock2D(nn.Module):
 
 
 class CrossAttnUpBlock2D(UpBlock2D):
-    """:class:`UpBlock2D` with a transformer after each residual block."""
+    """:class:`UpBlock2D` with a transformer after each residual block: `transformers`."""
 
     def __init__(
         self,
@@ -157,12 +157,12 @@ class CrossAttnUpBlock2D(UpBlock2D):
         out_channels: int,
         skip_channels: list[int],
         resnet: ResnetShape,
-        transformer: TransformerShape,
+        transformers: Sequence[TransformerShape],
         upsample: bool,
     ) -> None:
         super().__init__(channels, out_channels, skip_channels, resnet, upsample)
         self.attentions = nn.ModuleList(
-            Transformer2DModel(out_channels, transformer) for _ in skip_channels
+            Transformer2DModel(out_channels, transformer) for transformer in transformers
         )
 
     def layer(self, i: int, x: Tensor, embedding: Tensor, context: Context) -> Tensor:
@@ -182,16 +182,19 @@ class UNet2DConditionModel(nn.Module):
         channels, levels = config.block_out_channels, len(config.block_out_channels)
         resnet = ResnetShape(config.time_embedding_dim, config.norm_num_groups, config.norm_eps)
 
-        def transformer(level: int, only_cross_attention: bool) -> TransformerShape:
+        def transformer(level: int, depth: int, only_cross_attention: bool) -> TransformerShape:
             return TransformerShape(
                 heads=config.num_attention_heads[level],
-                depth=config.transformer_layers_per_block[level],
+                depth=depth,
                 context_dim=config.cross_attention_dim[level],
                 groups=config.norm_num_groups,
                 linear_projection=config.use_linear_projection,
                 only_cross_attention=only_cross_attention,
                 upcast=config.upcast_attention,
             )
+
+        def transformers(level: int, depths: tuple[int, ...]) -> list[TransformerShape]:
+            return [transformer(level, d, config.only_cross_attention[level]) for d in depths]
 
         self.conv_in = nn.Conv2d(
             config.in_channels,
@@ -216,8 +219,8 @@ class UNet2DConditionModel(nn.Module):
             out, layers = channels[level], config.layers_per_block[level]
             padding = config.downsample_padding if level < levels - 1 else None
             if kind == CROSS_DOWN:
-                shape = transformer(level, config.only_cross_attention[level])
-                block: nn.Module = CrossAttnDownBlock2D(width, out, layers, resnet, shape, padding)
+                shapes = transformers(level, config.transformer_layers_per_block[level])
+                block: nn.Module = CrossAttnDownBlock2D(width, out, resnet, shapes, padding)
             else:
                 block = DownBlock2D(width, out, layers, resnet, padding)
             self.down_blocks.append(block)
@@ -225,19 +228,29 @@ class UNet2DConditionModel(nn.Module):
             width = out
 
         self.mid_block = (
-            UNetMidBlock2DCrossAttn(width, resnet, transformer(levels - 1, False))
+            UNetMidBlock2DCrossAttn(
+                width,
+                resnet,
+                transformer(levels - 1, config.transformer_layers_per_block[-1][0], False),
+            )
             if config.mid_block_type is not None
             else None
         )
 
         # Up: the levels backwards, with one residual block more than on the way down.
         self.up_blocks = nn.ModuleList()
-        for level, kind in zip(reversed(range(levels)), config.up_block_types, strict=True):
+        ways_up = zip(
+            reversed(range(levels)),
+            config.up_block_types,
+            config.reverse_transformer_layers_per_block,
+            strict=True,
+        )
+        for level, kind, depths in ways_up:
             out = channels[level]
             taken = [skips.pop() for _ in range(config.layers_per_block[level] + 1)]
             if kind == CROSS_UP:
-                shape = transformer(level, config.only_cross_attention[level])
-                block = CrossAttnUpBlock2D(width, out, taken, resnet, shape, level > 0)
+                shapes = transformers(level, depths)
+                block = CrossAttnUpBlock2D(width, out, taken, resnet, shapes, level > 0)
             else:
                 block = UpBlock2D(width, out, taken, resnet, level > 0)
             self.up_blocks.append(block)

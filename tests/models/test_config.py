@@ -55,7 +55,9 @@ def test_sample_size_is_height_and_width() -> None:
         ("layers_per_block", [2, 2]),
         ("layers_per_block", 0),
         ("layers_per_block", True),
-        ("transformer_layers_per_block", [[1, 1], 2, 2, 2]),
+        ("transformer_layers_per_block", [[1, 1, 1], 2, 2, 2]),
+        ("transformer_layers_per_block", [1, 2]),
+        ("reverse_transformer_layers_per_block", [[1, 1], 2, 2, 2]),
         ("block_out_channels", "320"),
         ("block_out_channels", []),
         ("norm_num_groups", 33),
@@ -109,3 +111,9 @@ def test_a_long_value_is_cut_in_the_message() -> None:
     with pytest.raises(ConfigError) as caught:
         UNetConfig.from_dict({"class_embed_type": "x" * 1000})
     assert len(str(caught.value)) < 200
+
+
+def test_lists_on_the_way_down_need_theirs_on_the_way_up() -> None:
+    """As diffusers has it: there is one layer more in a level, and no rule for its depth."""
+    with pytest.raises(ConfigError, match="reverse_transformer_layers_per_block: got None"):
+        UNetConfig.from_dict({"transformer_layers_per_block": [[1, 1], 2, 2, 2]})

@@ -47,6 +47,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "attention_head_dim": [2, 3, 4],
         "cross_attention_dim": [24, 24, 24],
     },
+    "depths by layer, as SSD-1B has them": {
+        **THREE_LEVELS,
+        "layers_per_block": 2,
+        "transformer_layers_per_block": [1, [2, 1], [1, 3]],
+        "reverse_transformer_layers_per_block": [[1, 2, 1], [3, 1, 1], 1],
+        "attention_head_dim": [2, 3, 4],
+        "cross_attention_dim": [24, 24, 24],
+    },
     "cross-attention alone": {"only_cross_attention": [True, False, True, False]},
     "other embeddings and kernels": {
         "flip_sin_to_cos": False,
