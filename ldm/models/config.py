@@ -155,7 +155,7 @@ class Reader:
             raise ConfigError(
                 key, got, f"positive whole numbers, one or a list for each of {len(layers)} levels"
             )
-        return tuple(nested)
+        return tuple(tuple(x for x in level if isinstance(x, int)) for level in nested)
 
     def flags(self, key: str, default: bool, levels: int) -> tuple[bool, ...]:
         got = self._get(key, default)
