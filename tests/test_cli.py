@@ -277,7 +277,8 @@ def test_ctrl_c_stops_within_a_step_and_leaves_no_file(folder, embedded_model):
     ) as run:
         assert run.stderr is not None
         seen = b""
-        while b"/150 " not in seen:  # drawing has begun
+        # Once it has been drawn twice the bar knows that it is there, and ends its line.
+        while seen.count(b"/150 ") < 2:
             piece = os.read(run.stderr.fileno(), 4096)
             assert piece, seen
             seen += piece

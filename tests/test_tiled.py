@@ -66,7 +66,7 @@ def test_what_becomes_too_large_is_refused() -> None:
     with pytest.raises(RecipeError, match="a picture of 600 x 20', allowed: at most 512 pixels"):
         enlarged_size(Image.new("RGB", (600, 20)), 4, 8)
     large = replace(RECIPE, width=2048, height=2048)
-    with pytest.raises(RecipeError, match=f"tiles, allowed: at most {MOST_TILES} tiles"):
+    with pytest.raises(RecipeError, match=f"tiles', allowed: at most {MOST_TILES} tiles"):
         tiles_of(large, gradient(512, 512), (64, 64))
 
 

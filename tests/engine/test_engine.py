@@ -1,6 +1,7 @@
 """The engine under several visitors: shared steps, turns, cancels, refusals, its end."""
 
 import asyncio
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from tests.engine.visitors import SIZE, Gate, image_of, make, wait_until
 
 def test_events_in_order(engine: Engine) -> None:
     events = list(engine.run(make()))
-    loading, queued, *_ = events
-    assert isinstance(loading, Loading), "nobody has asked for the model before"
+    loading = [event for event in events if isinstance(event, Loading)]
+    assert loading, "nobody has asked for the model before"
+    assert all(before.share <= after.share for before, after in pairwise(loading))
+    queued = events[len(loading)]
     assert isinstance(queued, Queued) and queued.position == 0
     assert [e.step for e in events if isinstance(e, Progress)] == [1, 2, 3, 4, 5, 6]
     assert [e.step for e in events if isinstance(e, Preview)] == [1, 4]
