@@ -308,7 +308,7 @@ def load(
         for module in modules.values():
             module.to(home)  # what no file holds, and was made on the CPU
     read_all([job for each in jobs.values() for job in each], told)
-    jobs.clear()  # so that each weight goes as soon as it is packed
+    jobs.clear()  # so that each weight goes as soon as another is in its place
     add_embeddings(text_encoder, embeddings)
     if not thrift.offload:  # what comes and goes is moved as it lies
         pack(unet)

@@ -320,6 +320,6 @@ class Upsample2D(nn.Module):
     def forward(self, x: Tensor, size: tuple[int, int] | None = None) -> Tensor:
         twice = (2 * x.shape[2], 2 * x.shape[3])
         target = size or twice
-        if target == twice and self.conv.weight.is_mkldnn:
+        if target == twice and self.conv.is_packed():
             return self.enlarger(self.conv, x)
         return self.conv(F.interpolate(x, size=target, mode="nearest"))

@@ -3,8 +3,9 @@
 oneDNN's kernels read weights in blocks. Given weights in rows they lay them out anew at every call,
 which takes as long as the arithmetic where maps are small: a convolution of 2,560 to 1,280 channels
 at 8 x 8 took 38 ms and 10 when packed, a linear layer of 320 x 320 for 8,192 rows 2.5 and 1.9 (Zen
-5, 2 threads, bfloat16, torch 2.13). A packed weight takes the place of the plain one, so it needs
-no more memory, and it can be turned back to the bit. Knows nothing of networks.
+5, 2 threads, bfloat16, torch 2.13). So the first call keeps what it has laid out: a packed weight
+takes the place of the plain one, needs no more memory, and can be turned back to the bit. Knows
+nothing of networks.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ LEAST_WEIGHTS = 1 << 16
 
 def _is_packable(weight: Tensor) -> bool:
     return (
-        weight.device.type == "cpu"
+        weight.numel() >= LEAST_WEIGHTS
         and weight.dtype == torch.bfloat16
-        and weight.numel() >= LEAST_WEIGHTS
+        and weight.device.type == "cpu"
         and torch.backends.mkldnn.is_available()
         and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     )
@@ -32,8 +33,27 @@ def _is_packable(weight: Tensor) -> bool:
 class _Packable(nn.Module):
     """What both kinds of layers have in common: to the outside their weights are plain."""
 
+    weight: Tensor
+    packs = False  # whether its weight is packed when it is first used
+
+    def _laid_out(self, weight: Tensor) -> Tensor:
+        """A weight of this layer's as its kernel wants it."""
+        raise NotImplementedError
+
+    def is_packed(self) -> bool:
+        """Whether its weight is packed, now at the latest."""
+        weight = self.weight
+        if weight.is_mkldnn:
+            return True
+        if not self.packs or not _is_packable(weight):
+            return False
+        with torch.no_grad():
+            packed = self._laid_out(weight.detach())
+        self.weight = nn.Parameter(packed, requires_grad=False)
+        return True
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-        unpack(self)  # what moves or converts a module knows plain weights alone
+        _unpack(self)  # what moves or converts a module knows plain weights alone
         return super()._apply(fn, recurse)
 
     def _save_to_state_dict(
@@ -49,12 +69,11 @@ class Linear(_Packable, nn.Linear):
     """``nn.Linear``, packed or not."""
 
     def forward(self, input: Tensor) -> Tensor:
-        if not self.weight.is_mkldnn:
+        if not self.is_packed():
             return super().forward(input)
         return torch.ops.mkldnn._linear_pointwise(input, self.weight, self.bias, "none", [], "")
 
-    def packed(self, weight: Tensor) -> Tensor:
-        """A weight of this layer's as it is used; see :func:`pack`."""
+    def _laid_out(self, weight: Tensor) -> Tensor:
         return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
 
 
@@ -67,7 +86,7 @@ class Conv2d(_Packable, nn.Conv2d):
         return self.kernel_size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0)
 
     def forward(self, input: Tensor) -> Tensor:
-        if not self.weight.is_mkldnn:
+        if not self.is_packed():
             return super().forward(input)
         if self._is_linear:
             rows = input.permute(0, 2, 3, 1)  # a view of (B, H, W, C), if channels_last
@@ -78,8 +97,7 @@ class Conv2d(_Packable, nn.Conv2d):
             input, self.weight, self.bias, *where, "none", [], ""
         )
 
-    def packed(self, weight: Tensor) -> Tensor:
-        """As a linear layer's."""
+    def _laid_out(self, weight: Tensor) -> Tensor:
         if self._is_linear:
             matrix = weight.reshape(self.out_channels, self.in_channels)
             return torch.ops.mkldnn._reorder_linear_weight(matrix, None)
@@ -103,37 +121,29 @@ def plain_weight(layer: nn.Linear | nn.Conv2d) -> Tensor:
 
 
 def set_weight(layer: nn.Linear | nn.Conv2d, weight: Tensor) -> None:
-    """Give a layer another weight, plain or packed; it is packed if the one before was.
+    """Give a layer another weight, plain or packed.
 
     A plain one in a plain one's place is set within the parameter, which others may know.
     """
-    if isinstance(layer, Linear | Conv2d) and (layer.weight.is_mkldnn or weight.is_mkldnn):
-        weight = weight if weight.is_mkldnn else layer.packed(weight)
+    if layer.weight.is_mkldnn or weight.is_mkldnn:
         layer.weight = nn.Parameter(weight, requires_grad=False)
     else:
         layer.weight.data = weight
 
 
-@torch.no_grad()
 def pack(module: nn.Module) -> None:
-    """Pack all large weights that are bfloat16 on a CPU which calculates with that.
+    """Have all large weights packed when they are first used, as long as they are bfloat16 on a
+    CPU that calculates with that.
 
     For inference alone: there is no way back for gradients. Whatever moves or converts the module
-    (``to``, ``float``) unpacks it.
+    (``to``, ``float``) unpacks it, until it is used again.
     """
-    found = [
-        layer
-        for layer in module.modules()
-        if isinstance(layer, Linear | Conv2d) and _is_packable(layer.weight)
-    ]
-    # The largest first, so that each finds room where the one before it was.
-    for layer in sorted(found, key=lambda layer: layer.weight.numel(), reverse=True):
-        layer.weight = nn.Parameter(layer.packed(layer.weight.detach()), requires_grad=False)
-
-
-@torch.no_grad()
-def unpack(module: nn.Module) -> None:
-    """Plain weights again, the same to the bit."""
     for layer in module.modules():
-        if isinstance(layer, Linear | Conv2d) and layer.weight.is_mkldnn:
-            layer.weight = nn.Parameter(plain_weight(layer), requires_grad=False)
+        if isinstance(layer, Linear | Conv2d):
+            layer.packs = True
+
+
+def _unpack(layer: _Packable) -> None:
+    assert isinstance(layer, Linear | Conv2d)
+    if layer.weight.is_mkldnn:
+        layer.weight = nn.Parameter(plain_weight(layer), requires_grad=False)

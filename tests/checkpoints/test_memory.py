@@ -46,7 +46,6 @@ def test_no_second_copy_of_the_weights(saved: Path, tmp_path: Path) -> None:
     checkpoint = load(folder, CPU, torch.bfloat16)
     rise = _resident("VmHWM") - before
     assert next(checkpoint.unet.parameters()).dtype == torch.bfloat16
-    # Once the weights, and for each reading thread one tensor of at most a tenth of them as it
-    # is in the file. (Less than once, where freed memory was kept by the process before.)
-    # Casting from a mapped file measured 2.0.
-    assert 0.5 * size < rise < 1.5 * size
+    # Once the weights, and for each reading thread a piece of a file. (Less than once, where freed
+    # memory was kept by the process before.) Casting from a mapped file measured 2.0.
+    assert 0.5 * size < rise < 1.2 * size

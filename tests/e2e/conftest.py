@@ -132,13 +132,18 @@ def open_page(visits: Callable[[int, bool], Visit], app_url: str) -> Iterator[Op
     """Opens the app as this visitor; at the end nobody may have seen an error."""
     opened: list[Visit] = []
 
-    def open_one(visitor: int = 0, phone: bool = False, failing: bool = False) -> Page:
-        """failing: the test cuts a connection, which the browser reports as errors."""
+    def open_one(
+        visitor: int = 0, phone: bool = False, failing: bool = False, query: str = ""
+    ) -> Page:
+        """failing: the test cuts a connection, which the browser reports as errors.
+
+        query: of the address. (To go there from the open page would cut off what that asks for.)
+        """
         visit = visits(visitor, phone)
         visit.forget(app_url)  # what the test before left is another visitor's
         visit.errors.clear()
         visit.page.set_viewport_size(PHONE if phone else WIDE)
-        visit.page.goto(app_url)
+        visit.page.goto(f"{app_url}{query}")
         visit.page.locator("#text_to_image-generate").wait_for()
         if not failing:
             opened.append(visit)

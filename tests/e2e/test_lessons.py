@@ -134,9 +134,8 @@ def test_three_students_of_a_class_draw_post_and_the_teacher_clears(
     context.close()
 
 
-def test_a_link_that_cannot_be_used_is_refused_by_name(open_page: OpenPage, app_url: str) -> None:
-    page = open_page()
-    page.goto(f"{app_url}?lesson=noise&steps=many")
+def test_a_link_that_cannot_be_used_is_refused_by_name(open_page: OpenPage) -> None:
+    page = open_page(query="?lesson=noise&steps=many")
     problem = page.locator("#how_it_works-status [data-kind=problem] p").first
     expect(problem).to_contain_text("Steps: got 'many'", timeout=RUN_MS)
     expect(page.locator(".ldm-tabs > .tab-wrapper").first).to_be_visible()

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ldm.models.enlarging import quarters
 from ldm.models.layers import Upsample2D
-from ldm.models.packed import Conv2d, Linear, pack, plain_weight, set_weight, unpack
+from ldm.models.packed import Conv2d, Linear, pack, plain_weight, set_weight
 
 needs_bfloat16 = pytest.mark.skipif(
     not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()),
@@ -42,17 +42,16 @@ def test_a_packed_layer_gives_the_plain_ones_numbers(kind: str, side: int) -> No
     exact = type(layer).__mro__[2].forward(layer.double(), x.double())
     layer.bfloat16()
     pack(layer)
-    assert layer.weight.is_mkldnn
+    assert not layer.weight.is_mkldnn  # until it is used
     made = layer(x)
+    assert layer.weight.is_mkldnn
+    assert torch.equal(layer(x), made)
     assert made.shape == exact.shape
     assert made.dtype == torch.bfloat16
     # The sum is in float32 and is rounded once, to 8 bits.
     assert ((made.double() - exact).norm() / exact.norm()).item() < 0.003
     assert torch.equal(plain_weight(layer), plain)
     assert torch.equal(layer.state_dict()["weight"], plain)
-    unpack(layer)
-    assert not layer.weight.is_mkldnn
-    assert torch.equal(layer.weight, plain)
 
 
 @needs_bfloat16
@@ -60,10 +59,17 @@ def test_a_packed_layer_gives_the_plain_ones_numbers(kind: str, side: int) -> No
 def test_what_is_converted_is_plain_again() -> None:
     layer = Linear(256, 256).bfloat16()
     plain = layer.weight.clone()
+    x = torch.randn(4, 256).bfloat16()
     pack(layer)
+    before = layer(x)
     layer.float()
     assert layer.weight.dtype == torch.float32
     assert torch.equal(layer.weight, plain.float())
+    layer(x.float())
+    assert not layer.weight.is_mkldnn
+    layer.bfloat16()
+    assert torch.equal(layer(x), before)
+    assert layer.weight.is_mkldnn
 
 
 @needs_bfloat16
@@ -71,12 +77,13 @@ def test_what_is_converted_is_plain_again() -> None:
 def test_another_weight_is_packed_like_the_one_before() -> None:
     layer = Linear(256, 256, bias=False).bfloat16()
     pack(layer)
-    packed = layer.weight.detach()
     x = torch.randn(4, 256).bfloat16()
     before = layer(x)
+    packed = layer.weight.detach()
+    assert packed.is_mkldnn
     set_weight(layer, torch.eye(256).bfloat16())
-    assert layer.weight.is_mkldnn
     assert torch.equal(layer(x), x)
+    assert layer.weight.is_mkldnn
     set_weight(layer, packed)
     assert torch.equal(layer(x), before)
 
@@ -84,6 +91,9 @@ def test_another_weight_is_packed_like_the_one_before() -> None:
 def test_small_float32_and_foreign_weights_stay_plain() -> None:
     module = nn.Sequential(Linear(16, 16).bfloat16(), Linear(300, 300), nn.Linear(300, 300))
     pack(module)
+    module[0](torch.zeros(1, 16).bfloat16())
+    module[1](torch.zeros(1, 300))
+    module[2](torch.zeros(1, 300))
     assert not any(parameter.is_mkldnn for parameter in module.parameters())
 
 
