@@ -14,20 +14,27 @@ from torch import Tensor
 
 from ldm.models.packed import Conv2d, plain_weight
 
+# Numbers of a small map's part that is made at a time: what lies beside the result stays small.
+_BAND = 1 << 22
+_AT_ONCE = 64  # of a convolution's outputs, when its weights are summed
+
 
 def quarters(weight: Tensor) -> Tensor:
     """(O, I, 3, 3) -> (4 O, I, 2, 2): for the pixel above left, above right, below left, below
     right of each.
     """
-    # Above, the first of three rows is the neighbour's and the others are the pixel's own; below,
-    # the last one is the neighbour's.
-    first, middle, last = weight.float().unbind(2)
-    rows = torch.stack([first, middle + last, first + middle, last], 2).unflatten(2, (2, 2))
-    first, middle, last = rows.unbind(4)  # (O, I, above or below, 2)
-    both = torch.stack([first, middle + last, first + middle, last], 4).unflatten(4, (2, 2))
-    # (O, I, above or below, 2 rows, left or right, 2 columns)
-    made = both.permute(2, 4, 0, 1, 3, 5).flatten(0, 2)
-    return made.to(weight.dtype)
+    outputs, inputs = weight.shape[:2]
+    made = weight.new_empty(2, 2, outputs, inputs, 2, 2)
+    for some in torch.arange(outputs).split(_AT_ONCE):  # in float32 all would take much room
+        # Above, the first of three rows is the neighbour's and the others are the pixel's own;
+        # below, the last one is the neighbour's.
+        first, middle, last = weight[some].float().unbind(2)
+        rows = torch.stack([first, middle + last, first + middle, last], 2).unflatten(2, (2, 2))
+        first, middle, last = rows.unbind(4)  # (O, I, above or below, 2)
+        both = torch.stack([first, middle + last, first + middle, last], 4).unflatten(4, (2, 2))
+        # (O, I, above or below, 2 rows, left or right, 2 columns)
+        made[:, :, some] = both.permute(2, 4, 0, 1, 3, 5).to(weight.dtype)
+    return made.flatten(0, 2)
 
 
 class Enlarger:
@@ -56,15 +63,21 @@ class Enlarger:
         """(B, I, h, w) -> (B, O, 2h, 2w)."""
         _, weight, bias = self._weights(conv)
         height, width = x.shape[2:]
-        made = torch.ops.mkldnn._convolution_pointwise(
-            x, weight, bias, [1, 1], [1, 1], [1, 1], 1, "none", [], ""
-        )  # (B, 4 O, h + 1, w + 1): each sees a pixel and those above and left of it
         out = torch.empty(
             (len(x), conv.out_channels, 2 * height, 2 * width),
             dtype=x.dtype,
             memory_format=torch.channels_last,
         )
-        for index, part in enumerate(made.chunk(4, dim=1)):
-            top, left = divmod(index, 2)
-            out[:, :, top::2, left::2] = part[:, :, top : top + height, left : left + width]
+        rows = max(1, _BAND // (conv.out_channels * width * len(x)))
+        for start in range(0, height, rows):
+            end = min(start + rows, height)
+            above, below = max(start - 1, 0), min(end + 1, height)
+            made = torch.ops.mkldnn._convolution_pointwise(
+                x[:, :, above:below], weight, bias, [1, 1], [1, 1], [1, 1], 1, "none", [], ""
+            )  # (B, 4 O, rows + 1, w + 1): each sees a pixel and those above and left of it
+            for index, part in enumerate(made.chunk(4, dim=1)):
+                top, left = divmod(index, 2)
+                first = start - above + top
+                part = part[:, :, first : first + end - start, left : left + width]
+                out[:, :, 2 * start + top : 2 * end : 2, left::2] = part
         return out
