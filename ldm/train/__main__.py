@@ -199,7 +199,7 @@ class Run:
         # Wordings that the evaluation asks for are never learned.
         kept = [i for i, caption in enumerate(drawings.captions) if not is_held_out(caption)]
         latents, captions = latents[kept], [drawings.captions[i] for i in kept]
-        tokens = diffusion.tokenize(tokenizer, captions)
+        tokens, cells = diffusion.tokenize(tokenizer, captions), drawings.cells()[kept]
         empty = diffusion.tokenize(tokenizer, [""])[0]
         start = None
         if self.shipped and not self.has_state("diffusion"):
@@ -207,6 +207,7 @@ class Run:
         diffusion.train(
             latents,
             tokens,
+            cells,
             empty,
             tokenizer,
             self.folder / "diffusion",

@@ -1,9 +1,10 @@
 """Drawings on disk: shards of pictures and captions, and the latents made from them.
 
-A shard holds SHARD pictures of consecutive seeds as one uint8 array (SHARD, size, size, 3) with a
-JSON list of captions beside it. Shards are drawn by several processes, written under a temporary
-name and renamed, so an interrupted run continues where it stopped. Their folder is named after the
-source of the drawing code: a changed brush never mixes with old pictures.
+A shard holds SHARD pictures of consecutive seeds as one uint8 array (SHARD, size, size, 3), with a
+JSON list of captions and what the pictures' cells show (`scenes.shown`) beside it. Shards are drawn
+by several processes, written under a temporary name and renamed, so an interrupted run continues
+where it stopped. Their folder is named after the source of the drawing code: a changed brush never
+mixes with old pictures.
 """
 
 import hashlib
@@ -22,6 +23,7 @@ from torch import from_numpy as torch_from_numpy
 from ldm.train import scenes
 
 SHARD = 500
+CELLS = ".cells"  # how the files of what cells show end
 HELD_OUT_SEEDS = 10**9  # seeds from here on are for evaluation only and never drawn for training
 
 
@@ -69,13 +71,16 @@ def draw_shard(folder: Path, first_seed: int, count: int, size: int, source: Sou
     if pictures_path.exists():
         return
     pictures = np.empty((count, size, size, 3), np.uint8)
+    cells = np.empty((count, 2, scenes.CELLS, scenes.CELLS), np.int16)
     captions = []
     for index in range(count):
         drawn = source.sample(first_seed + index, size)
         pictures[index] = np.asarray(drawn.image)
+        cells[index] = drawn.cells
         captions.append(drawn.caption)
     text = json.dumps(captions, ensure_ascii=False).encode()
     write_atomically(pictures_path.with_suffix(".json"), lambda file: file.write(text))
+    write_atomically(pictures_path.with_suffix(CELLS), lambda file: np.save(file, cells))
     write_atomically(pictures_path, lambda file: np.save(file, pictures))
 
 
@@ -112,10 +117,19 @@ class Drawings:
         self.captions: list[str] = []
         for path in paths:
             self.captions += json.loads(path.with_suffix(".json").read_text())
+        self.paths = paths
         self.shard = len(self.shards[0])
 
     def __len__(self) -> int:
         return len(self.captions)
+
+    def cells(self) -> Tensor:
+        """(len(self), 2, scenes.CELLS, scenes.CELLS) int16: see `scenes.shown`."""
+        kept = []
+        for path in self.paths:
+            with path.with_suffix(CELLS).open("rb") as file:
+                kept.append(np.load(file))
+        return torch_from_numpy(np.concatenate(kept))
 
     def array(self, index: int) -> np.ndarray:
         """Picture `index` as (size, size, 3) uint8."""

@@ -7,12 +7,20 @@ velocity asks for, while clean cells are few (Li & He 2025, arXiv 2511.13720): m
 channels, after 3,200 samples the loss was as far down as velocity's after 8,000. The text encoder
 learns beside the U-Net from scratch. A tenth of the captions is dropped, for classifier-free
 guidance (Ho & Salimans 2022, arXiv 2207.12598).
+
+What a thing is called says little about most of its numbers, so the error of the latents binds
+words to things very slowly: after 130,000 samples a shuffled caption made it 6% worse where things
+stand, and an apple was of any colour. So a layer that is thrown away names what each cell shows,
+and its colour, from the U-Net's own maps, as Yu et al. 2024 (REPA, arXiv 2410.06940) align them
+with a network that knows pictures; here the drawing program knows. In noise only the words can
+tell. After 50,000 samples more things had their colours, after 100,000 their shapes.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +36,7 @@ from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.models.unet import UNet2DConditionModel
 from ldm.train.data import Drawings, write_atomically
 from ldm.train.progress import Progress
+from ldm.train.scenes import BACKGROUNDS, COLOURS, PLACES, labels
 from ldm.train.tokenizer import BEGIN, CONTEXT, END
 from ldm.train.weights import MasterWeights
 
@@ -75,6 +84,8 @@ class DiffusionTraining:
     batch_size: int = 32
     learning_rate: float = 1e-3
     dropped_captions: float = 0.1
+    naming: float = 0.01  # weight of the loss of the names of cells
+    things: float = 3.0  # weight of a cell that shows a thing or an element, a place's is 1
     minutes: float = 60.0
     max_steps: int | None = None
     seed: int = 0
@@ -107,6 +118,62 @@ def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
         return_tensors="np",
     )
     return torch.from_numpy(np.asarray(encoded["input_ids"], np.int64))
+
+
+class CellNames(nn.Module):
+    """Names what each cell shows, and its colour, from the maps of the U-Net's last block but one.
+
+    `cells`, (B, 2, CELLS, CELLS), are as `scenes.shown` has them.
+    """
+
+    def __init__(self, unet: UNet2DConditionModel, things: float = 1.0) -> None:
+        super().__init__()
+        self.things = things
+        width = unet.config.block_out_channels[1]
+        self.names = nn.Linear(width, len(labels()), bias=False)
+        self.colours = nn.Linear(width, len(COLOURS), bias=False)
+        for layer in (self.names, self.colours):
+            nn.init.zeros_(layer.weight)
+        self._maps: Tensor | None = None
+        unet.up_blocks[-2].register_forward_hook(self._keep)
+
+    def _keep(self, block: nn.Module, inputs: object, maps: Tensor) -> None:
+        self._maps = maps
+
+    def forward(self, cells: Tensor, told: Tensor) -> Tensor:
+        """The mean error of the rows whose captions are told, (B,) of bool; a scalar."""
+        assert self._maps is not None, "the U-Net runs first"
+        maps, self._maps = self._maps[told], None
+        names, colours = resized(cells[told], maps).unbind(1)
+        features = maps.permute(0, 2, 3, 1)
+        weights = cell_weights(names, self.things)
+        found = (_errors(self.names(features), names) * weights).sum() / weights.sum()
+        coloured = colours >= 0
+        if coloured.any():
+            found = found + _errors(self.colours(features[coloured]), colours[coloured]).mean()
+        return found
+
+
+def _errors(outputs: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy of each, in float32. The factor lets small weights speak soon."""
+    logits = 4 * outputs.float().flatten(0, -2)
+    return F.cross_entropy(logits, wanted.flatten(), reduction="none").view(wanted.shape)
+
+
+@cache
+def _is_ground() -> Tensor:
+    """(len(labels()),) of bool: places and backgrounds."""
+    return torch.tensor([name in PLACES or name in BACKGROUNDS for name in labels()])
+
+
+def cell_weights(names: Tensor, things: float) -> Tensor:
+    """The weights of cells that show these labels, in the same shape."""
+    return torch.where(_is_ground().to(names.device)[names], 1.0, things)
+
+
+def resized(cells: Tensor, like: Tensor) -> Tensor:
+    """Labels (B, 2, CELLS, CELLS) for maps (B, C, h, w): (B, 2, h, w) int64, on their device."""
+    return F.interpolate(cells.float(), like.shape[-2:], mode="nearest").long().to(like.device)
 
 
 @torch.no_grad()
@@ -154,6 +221,7 @@ def loss_weights(alphas_cumprod: Tensor) -> Tensor:
 def train(
     latents: Tensor,
     tokens: Tensor,
+    cells: Tensor,
     empty: Tensor,
     tokenizer: CLIPTokenizer,
     folder: Path,
@@ -163,7 +231,8 @@ def train(
 ) -> None:
     """Train for `training.minutes` more, from `folder`'s state, else from `start`, else anew.
 
-    latents (N, C, h, w) float16; tokens (N, CONTEXT); empty (CONTEXT,): the empty caption's tokens.
+    latents (N, C, h, w) float16; tokens (N, CONTEXT); cells (N, 2, CELLS, CELLS): what they show;
+    empty (CONTEXT,): the empty caption's tokens.
     """
     torch.manual_seed(training.seed)
     device = accelerator.device
@@ -171,9 +240,9 @@ def train(
     unet = unet.to(device, torch.bfloat16).train().requires_grad_(True)
     nn.utils.convert_conv2d_weight_memory_format(unet, torch.channels_last)
     text_encoder = text_encoder.to(device, torch.bfloat16).train().requires_grad_(True)
-    weights = MasterWeights(
-        {"unet": unet, "text_encoder": text_encoder}, accelerator, training.learning_rate
-    )
+    cell_names = CellNames(unet, training.things).to(device, torch.bfloat16)
+    modules = {"unet": unet, "text_encoder": text_encoder, "cell_names": cell_names}
+    weights = MasterWeights(modules, accelerator, training.learning_rate)
     progress = Progress(folder, weights, training.batch_size, training.minutes, accelerator)
     schedule = NoiseSchedule.from_config(SCHEDULER)
     alphas = schedule.alphas_cumprod.float()
@@ -196,13 +265,17 @@ def train(
         states = text_encoder(captions.to(device)).last_hidden_state
         noisy = noisy.to(device, torch.bfloat16).contiguous(memory_format=torch.channels_last)
         predicted = unet(noisy, timesteps.to(device), states).float()
-        errors = (predicted - x0.to(device)).square().mean((1, 2, 3))
-        losses = errors * loss_weights(alphas[timesteps]).to(device)
-        losses.mean().backward()
+        squares = (predicted - x0.to(device)).square().mean(1)
+        shown = resized(cells[chosen], predicted)[:, 0]
+        errors = squares * cell_weights(shown, training.things)
+        losses = errors.mean((1, 2)) * loss_weights(alphas[timesteps]).to(device)
+        naming = cell_names(cells[chosen], ~dropped)
+        (losses.mean() + training.naming * naming).backward()
         norm = weights.step()
         quarters = losses.detach().cpu().chunk(4)  # strata are in order: low noise first
         progress.measure(
             loss=losses.detach().mean().item(),
+            naming=naming.item(),
             gradient_norm=norm,
             **{f"loss_q{i}": float(part.mean()) for i, part in enumerate(quarters)},
         )
@@ -211,9 +284,8 @@ def train(
 def trained(folder: Path, tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     """The EMA weights in `folder`, as float32 modules."""
     unet, text_encoder = build(tokenizer)
-    weights = MasterWeights(
-        {"unet": unet, "text_encoder": text_encoder}, Accelerator(cpu=True), 0.0
-    )
+    modules = {"unet": unet, "text_encoder": text_encoder, "cell_names": CellNames(unet)}
+    weights = MasterWeights(modules, Accelerator(cpu=True), 0.0)
     weights.load(folder / "state.safetensors")
     weights.publish(weights.ema)
     return unet.eval().requires_grad_(False), text_encoder.eval().requires_grad_(False)

@@ -26,6 +26,7 @@ ADAM_ONLY = (
     "fold_in",
     ".out.",
     "linear.",
+    "cell_names",
 )  # first and last layers
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 

@@ -9,22 +9,31 @@ bytes.
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from .captions import describe
+from .cells import CELLS, ELEMENTS, Watch
 from .choose import random_composite, random_spec, random_still
 from .elements.sky import birds
 from .elements.weather import weather
 from .places import PAINTERS
 from .spec import KINDS, PLACES, Spec, Thing, is_held_out, random_landscape
 from .stage import Board, Stage
-from .things.catalogue import is_held_out_pair, thing_names
+from .things.backgrounds import BACKGROUNDS
+from .things.catalogue import by_code, is_held_out_pair, thing_names
+from .things.colour_names import NAMES as COLOURS
 from .things.landing import land_things
 from .things.still import draw_still
 from .things.store import FOLDER, SpriteStore, open_sprites
 
 __all__ = [
+    "BACKGROUNDS",
+    "CELLS",
+    "COLOURS",
     "FOLDER",
     "KINDS",
     "PLACES",
@@ -36,15 +45,18 @@ __all__ = [
     "draw",
     "is_held_out",
     "is_held_out_pair",
+    "labels",
     "open_sprites",
     "random_composite",
     "random_landscape",
     "random_spec",
     "random_still",
     "sample",
+    "shown",
     "thing_names",
 ]
 
+WATCHED = 64  # pixels a side of the copy that is watched while it is drawn
 _STREAMS = 4  # seeds of spec, caption and drawing never coincide
 
 
@@ -55,6 +67,24 @@ class Drawn:
     image: Image.Image
     caption: str
     spec: Spec
+    cells: NDArray[np.int16]  # what its parts show: see `shown`
+
+
+def _painted(
+    spec: Spec, seed: int, size: int, sprites: SpriteStore | None, watch: Watch | None = None
+) -> Board:
+    """All of a picture but its weather."""
+    if spec.things and sprites is None:
+        raise ValueError(f"sprites: got None, needed for {spec.things[0].name}")
+    if spec.kind == "still" and sprites is not None:
+        board = Board(spec, seed, size, watch)
+        draw_still(board, sprites)
+        return board
+    stage = Stage(spec, seed, size, watch)
+    PAINTERS[spec.place](stage)
+    if spec.things and sprites is not None:
+        land_things(stage, sprites)
+    return stage
 
 
 def draw(spec: Spec, seed: int, size: int = 256, sprites: SpriteStore | None = None) -> Image.Image:
@@ -63,20 +93,38 @@ def draw(spec: Spec, seed: int, size: int = 256, sprites: SpriteStore | None = N
     KeyError if the spec names a place, time, weather or background that does not exist; ValueError
     if it holds things and there are no sprites.
     """
-    if spec.things and sprites is None:
-        raise ValueError(f"sprites: got None, needed for {spec.things[0].name}")
-    if spec.kind == "still" and sprites is not None:
-        board = Board(spec, seed, size)
-        draw_still(board, sprites)
-        return board.image()
-    stage = Stage(spec, seed, size)
-    PAINTERS[spec.place](stage)
-    if spec.things and sprites is not None:
-        land_things(stage, sprites)
-    if stage.has("birds"):
-        birds(stage)
-    weather(stage)
-    return stage.image()
+    board = _painted(spec, seed, size, sprites)
+    if isinstance(board, Stage):
+        if board.has("birds"):
+            birds(board)
+        weather(board)
+    return board.image()
+
+
+@lru_cache
+def labels() -> tuple[str, ...]:
+    """All that a cell may show: codes of things, elements, places and backgrounds."""
+    codes = (concept.code for concept in by_code().values())
+    return tuple(sorted({*codes, *ELEMENTS, *PLACES, *BACKGROUNDS}))
+
+
+def shown(spec: Spec, seed: int, sprites: SpriteStore | None = None) -> NDArray[np.int16]:
+    """(2, CELLS, CELLS): what each cell of `draw(spec, seed)` shows, and its colour.
+
+    The first are indices of `labels()`: the thing or element, else the place or background; the
+    second indices of COLOURS, -1 where no thing has a colour's name.
+    """
+    watch = Watch()
+    _painted(spec, seed, WATCHED, sprites, watch)
+    number = {name: index for index, name in enumerate(labels())}
+    ground = spec.background or spec.place
+    colours = {thing.code: thing.colour.split()[0] for thing in spec.things if thing.colour}
+    names = watch.names.ravel()
+    cells = [
+        [number[name or ground] for name in names],
+        [COLOURS.index(colours[name]) if name in colours else -1 for name in names],
+    ]
+    return np.array(cells, np.int16).reshape(2, CELLS, CELLS)
 
 
 def sample(
@@ -93,4 +141,5 @@ def sample(
     """
     spec = random_spec(random.Random(_STREAMS * seed), sprites, kinds)
     caption = describe(spec, random.Random(_STREAMS * seed + 1))
-    return Drawn(draw(spec, _STREAMS * seed + 2, size, sprites), caption, spec)
+    image = draw(spec, _STREAMS * seed + 2, size, sprites)
+    return Drawn(image, caption, spec, shown(spec, _STREAMS * seed + 2, sprites))

@@ -10,6 +10,7 @@ import skia
 from PIL import Image
 
 from .brush import EDGE, Line
+from .cells import Pixels, Watch
 from .palette import PAINTS, Colour, Light, light_for
 from .spec import Spec
 
@@ -22,8 +23,9 @@ class Board:
     `image()` returns it as RGB of `size` x `size` pixels, drawn at twice the size and box-reduced.
     """
 
-    def __init__(self, spec: Spec, seed: int, size: int) -> None:
+    def __init__(self, spec: Spec, seed: int, size: int, watch: Watch | None = None) -> None:
         self.spec = spec
+        self.watch = watch
         self.size = size
         self.rng = random.Random(seed)
         self.noise = np.random.default_rng(seed)
@@ -35,17 +37,19 @@ class Board:
     def snapshot(self) -> skia.Image:
         return self.surface.makeImageSnapshot()
 
+    def pixels(self) -> Pixels:
+        """What is drawn so far, (H, W, 3), at twice the size."""
+        return self.snapshot().toarray(colorType=skia.kRGBA_8888_ColorType)[..., :3]
+
     def image(self) -> Image.Image:
-        pixels = self.snapshot().toarray(colorType=skia.kRGBA_8888_ColorType)
-        rgb = Image.fromarray(np.ascontiguousarray(pixels[..., :3]))
-        return rgb.reduce(OVERSAMPLING)
+        return Image.fromarray(np.ascontiguousarray(self.pixels())).reduce(OVERSAMPLING)
 
 
 class Stage(Board):
     """A board under a sky. Painters of places leave in `land` and `channel` where one can stand."""
 
-    def __init__(self, spec: Spec, seed: int, size: int) -> None:
-        super().__init__(spec, seed, size)
+    def __init__(self, spec: Spec, seed: int, size: int, watch: Watch | None = None) -> None:
+        super().__init__(spec, seed, size, watch)
         self.light: Light = light_for(spec.time, spec.weather)
         self.horizon = self.rng.uniform(104.0, 166.0)
         self.sun_x = self.rng.uniform(40.0, 216.0)

@@ -5,6 +5,7 @@ import math
 import skia
 
 from ..brush import EDGE, box, fill, glow, polygon, stroke, sweep
+from ..cells import shows
 from ..palette import SNOW, WHITE, Colour, mix, scaled
 from ..stage import Stage
 
@@ -31,6 +32,7 @@ def _window(stage: Stage, x: float, y: float, width: float, height: float) -> No
         glow(canvas, x + width / 2, y + height / 2, width * 2.6, (1.0, 0.70, 0.30), 0.45)
 
 
+@shows
 def house(
     stage: Stage,
     x: float,
@@ -96,6 +98,7 @@ def house(
     canvas.restore()
 
 
+@shows
 def hut(stage: Stage, x: float, y: float, width: float, distance: float = 0.0) -> None:
     """A small thatched hut."""
     light, canvas = stage.light, stage.canvas
@@ -144,6 +147,7 @@ def hut(stage: Stage, x: float, y: float, width: float, distance: float = 0.0) -
     )
 
 
+@shows
 def church(stage: Stage, x: float, y: float, height: float, distance: float = 0.1) -> None:
     """A village church with a pointed tower of `height`."""
     light, canvas = stage.light, stage.canvas
@@ -183,6 +187,7 @@ def church(stage: Stage, x: float, y: float, height: float, distance: float = 0.
     )
 
 
+@shows
 def lighthouse(stage: Stage, x: float, y: float, height: float) -> None:
     """A red and white tower; its lamp throws a beam in the dark."""
     light, canvas = stage.light, stage.canvas
@@ -231,6 +236,7 @@ def lighthouse(stage: Stage, x: float, y: float, height: float) -> None:
         canvas.drawPath(beam, paint)
 
 
+@shows
 def windmill(stage: Stage, x: float, y: float, height: float) -> None:
     """A tower mill with four sails."""
     light, canvas, rng = stage.light, stage.canvas, stage.rng

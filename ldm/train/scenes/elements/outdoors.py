@@ -3,10 +3,12 @@
 import skia
 
 from ..brush import EDGE, box, curve, fade, fill, glow, oval, polygon, stroke
+from ..cells import shows
 from ..palette import Colour, mix, scaled
 from ..stage import Stage
 
 
+@shows
 def tent(stage: Stage, x: float, y: float, width: float, colour: Colour) -> None:
     """A ridge tent, lit from within in the dark."""
     light, canvas = stage.light, stage.canvas
@@ -40,6 +42,7 @@ def tent(stage: Stage, x: float, y: float, width: float, colour: Colour) -> None
         glow(canvas, x, y - tall * 0.35, width * 1.1, (1.0, 0.70, 0.30), 0.6)
 
 
+@shows
 def campfire(stage: Stage, x: float, y: float, size: float) -> None:
     """Logs and flames, `size` units tall."""
     canvas, light = stage.canvas, stage.light
@@ -77,6 +80,7 @@ def campfire(stage: Stage, x: float, y: float, size: float) -> None:
         canvas.drawPath(flame, fill(colour))
 
 
+@shows
 def bridge(stage: Stage, y: float, span: float, x: float) -> None:
     """A stone arch bridge of `span` units across the water at y."""
     light, canvas = stage.light, stage.canvas
@@ -109,6 +113,7 @@ def bridge(stage: Stage, y: float, span: float, x: float) -> None:
     )
 
 
+@shows
 def dock(stage: Stage, x: float, y: float, width: float) -> None:
     """A plank jetty running from the bottom edge out to (x, y)."""
     light, canvas = stage.light, stage.canvas
@@ -141,6 +146,7 @@ def dock(stage: Stage, x: float, y: float, width: float) -> None:
         )
 
 
+@shows
 def bench(stage: Stage, x: float, y: float, width: float) -> None:
     """A wooden park bench seen from the front, feet at y."""
     light, canvas = stage.light, stage.canvas

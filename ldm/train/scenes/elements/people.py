@@ -6,6 +6,7 @@ A man wears trousers and short hair, a woman a dress and long hair: captions rel
 import skia
 
 from ..brush import box, curve, fill, oval, polygon, stroke
+from ..cells import shows
 from ..palette import WHITE, Colour, mix, scaled
 from ..stage import Stage
 
@@ -32,6 +33,7 @@ def _head(stage: Stage, x: float, y: float, radius: float, skin: Colour, hair: C
     stage.canvas.drawPath(cap, fill(hair))
 
 
+@shows
 def person(
     stage: Stage,
     kind: str,
@@ -96,6 +98,7 @@ def person(
     _head(stage, x, head_y, radius, skin, hair)
 
 
+@shows
 def sitting(stage: Stage, kind: str, x: float, y: float, height: float, clothes: Colour) -> None:
     """Upper body of someone seated, waist at (x, y); `height` as if standing."""
     light, radius = stage.light, height * 0.115
@@ -108,6 +111,7 @@ def sitting(stage: Stage, kind: str, x: float, y: float, height: float, clothes:
     _head(stage, x, head_y, radius, skin, hair)
 
 
+@shows
 def umbrella(stage: Stage, x: float, y: float, height: float, colour: Colour) -> None:
     """An open umbrella over someone of `height` whose feet are at (x, y)."""
     canvas, light = stage.canvas, stage.light

@@ -5,6 +5,7 @@ import math
 import skia
 
 from ..brush import box, curve, fill, polygon, stroke
+from ..cells import shows
 from ..palette import SNOW, WHITE, Colour, mix, scaled
 from ..stage import Stage
 
@@ -64,6 +65,7 @@ def pine(stage: Stage, x: float, y: float, height: float, distance: float = 0.0)
         canvas.drawPath(snow, fill(light.ground(SNOW, distance * 0.9), 0.9))
 
 
+@shows
 def tree(
     stage: Stage, x: float, y: float, height: float, leaf: Colour = LEAF, distance: float = 0.0
 ) -> None:
@@ -105,6 +107,7 @@ def tree(
         canvas.drawPath(path, fill(tone))
 
 
+@shows
 def bare_tree(stage: Stage, x: float, y: float, height: float, distance: float = 0.0) -> None:
     """A leafless tree, for winter."""
     paint_colour = stage.light.far(scaled(TRUNK, 0.8), distance)
@@ -143,6 +146,7 @@ def bush(
         stage.canvas.drawPath(path, fill(stage.light.far(scaled(colour, shade), distance)))
 
 
+@shows
 def palm(stage: Stage, x: float, y: float, height: float, lean: float) -> None:
     """A coconut palm; `lean` is how far its crown stands to the right of its foot."""
     light, canvas, rng = stage.light, stage.canvas, stage.rng
@@ -179,6 +183,7 @@ def palm(stage: Stage, x: float, y: float, height: float, lean: float) -> None:
         )
 
 
+@shows
 def cactus(stage: Stage, x: float, y: float, height: float, distance: float = 0.0) -> None:
     """A saguaro with two arms."""
     light, canvas = stage.light, stage.canvas

@@ -1,6 +1,7 @@
 """Rowing boats, sailing boats, steamers, cars and buses."""
 
 from ..brush import box, curve, fill, glow, oval, polygon, stroke
+from ..cells import shows
 from ..palette import Colour, mix, scaled
 from ..stage import Stage
 from .people import sitting
@@ -8,6 +9,7 @@ from .people import sitting
 HULL: Colour = (0.56, 0.32, 0.18)
 
 
+@shows
 def boat(
     stage: Stage, x: float, y: float, width: float, rower: str, hull: Colour, clothes: Colour
 ) -> None:
@@ -52,6 +54,7 @@ def boat(
     )
 
 
+@shows
 def sailboat(stage: Stage, x: float, y: float, width: float, sail: Colour) -> None:
     """A sloop with two sails, waterline at y, about 1.25 widths tall."""
     light, canvas = stage.light, stage.canvas
@@ -114,6 +117,7 @@ def sailboat(stage: Stage, x: float, y: float, width: float, sail: Colour) -> No
     )
 
 
+@shows
 def ship(stage: Stage, x: float, y: float, width: float, hull: Colour) -> None:
     """A steamer with funnels and portholes, waterline at y."""
     light, canvas = stage.light, stage.canvas
@@ -158,6 +162,7 @@ def ship(stage: Stage, x: float, y: float, width: float, hull: Colour) -> None:
         glow(canvas, x, y - width * 0.2, width * 0.5, (1.0, 0.8, 0.45), 0.35)
 
 
+@shows
 def car(stage: Stage, x: float, y: float, width: float, paint: Colour, leaving: bool) -> None:
     """A car seen from the front, or from behind if `leaving`; wheels at y."""
     light, canvas = stage.light, stage.canvas
@@ -206,6 +211,7 @@ def car(stage: Stage, x: float, y: float, width: float, paint: Colour, leaving: 
             glow(canvas, x + side * half * 0.70, y - half * 0.56, half * 1.2, lamp, 0.75)
 
 
+@shows
 def bus(stage: Stage, x: float, y: float, width: float, paint: Colour) -> None:
     """A city bus seen from the front, wheels at y, about 1.2 widths tall."""
     light, canvas = stage.light, stage.canvas

@@ -3,12 +3,14 @@
 Knows nothing of captions.
 """
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 import skia
 
 from ..brush import box, puff, puff_paint
+from ..cells import watched
 from ..palette import Colour
 from ..stage import Board
 from .repaint import repainted
@@ -63,7 +65,14 @@ def paste(
     light: skia.ColorFilter | None = None,
     alpha: float = 1.0,
 ) -> None:
-    """Draw one copy."""
+    """Draw one copy. A watched board's cells get the sprite's code, but for mere reflections."""
+    with watched(board, spot.sprite.code) if alpha == 1.0 else nullcontext():
+        _paste(board, spot, sprites, light, alpha)
+
+
+def _paste(
+    board: Board, spot: Spot, sprites: SpriteStore, light: skia.ColorFilter | None, alpha: float
+) -> None:
     pixels = np.ascontiguousarray(sprites.pixels(spot.sprite))
     if spot.paint:
         pixels = repainted(pixels, spot.paint)
