@@ -1,6 +1,7 @@
 // The page's own markup in the visitor's language: elements name their text in data-say (or, for an
-// attribute, data-say-alt and so on), and what fills its gaps in data-with. Gradio translates its
-// components from the same dictionary.
+// attribute, data-say-alt and so on), and what fills its gaps in data-with: figures, words, or another
+// text. A text that is markup itself stands in data-say-markup; it comes from the dictionary alone and
+// has no gaps. Gradio translates its components from the same dictionary.
 
 const dictionaries = window.gradio_config?.i18n_translations ?? {};
 const language = (() => {
@@ -9,12 +10,13 @@ const language = (() => {
 })();
 const words = dictionaries[language] ?? dictionaries.en ?? {};
 const SAID = ["alt", "title", "aria-label", "placeholder"];
-const SAYING = ["[data-say]", ...SAID.map((name) => `[data-say-${name}]`)].join(",");
+const SAYING = ["[data-say]", "[data-say-markup]", ...SAID.map((name) => `[data-say-${name}]`)].join(",");
 const numbers = new Intl.NumberFormat(language, { useGrouping: false });
 
 function phrase(key, values = {}) {
   return (words[key] ?? key).replace(/\{(\w+)\}/g, (gap, name) => {
     const value = values[name];
+    if (value?.say) return phrase(value.say, value.with);
     return typeof value === "number" ? numbers.format(value) : value ?? gap;
   });
 }
@@ -24,6 +26,11 @@ function translate(element) {
   if (element.dataset.say) {
     const text = phrase(element.dataset.say, values);
     if (element.textContent !== text) element.textContent = text;
+  }
+  const marked = element.dataset.sayMarkup;
+  if (marked && element.lang !== language) {
+    element.innerHTML = phrase(marked);
+    element.lang = language;
   }
   for (const name of SAID) {
     const key = element.getAttribute(`data-say-${name}`);

@@ -44,6 +44,10 @@ class Source:
     def sample(self, seed: int, size: int) -> scenes.Drawn:
         return scenes.sample(seed, size, sprites=self.sprites(), kinds=self.kinds)
 
+    def shown(self, seed: int, spec: scenes.Spec) -> np.ndarray:
+        """What the cells of `sample(seed, size)`, which is of `spec`, show: see `scenes.shown`."""
+        return scenes.shown(spec, scenes.drawing_seed(seed), self.sprites())
+
 
 def drawing_version(source: Source) -> str:
     """Eight hex digits that change with any line of the drawing code, its data and the sprites."""
@@ -76,7 +80,7 @@ def draw_shard(folder: Path, first_seed: int, count: int, size: int, source: Sou
     for index in range(count):
         drawn = source.sample(first_seed + index, size)
         pictures[index] = np.asarray(drawn.image)
-        cells[index] = drawn.cells
+        cells[index] = source.shown(first_seed + index, drawn.spec)
         captions.append(drawn.caption)
     text = json.dumps(captions, ensure_ascii=False).encode()
     write_atomically(pictures_path.with_suffix(".json"), lambda file: file.write(text))

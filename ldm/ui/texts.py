@@ -1,6 +1,7 @@
 """Every text a visitor reads: `assets/texts/en.json`, and one file beside it for each language.
 
-Those of the lessons stand apart, in `assets/lessons/`.
+Those of the lessons stand apart, in `assets/lessons/`, and those of the panels of *How it works* in
+`assets/panels/`.
 
 Labels of components are translated by Gradio (`label`), the page's own markup by its script
 (`say`, and `assets/page/words.js`); both use one dictionary and the browser's language. The server
@@ -10,6 +11,7 @@ itself speaks English, and knows no visitor's language. Captions are not texts: 
 import html
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
@@ -17,7 +19,7 @@ import gradio as gr
 from gradio.i18n import I18nData
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-FOLDER, LESSONS_FOLDER = ASSETS / "texts", ASSETS / "lessons"
+FOLDER, LESSONS_FOLDER, PANELS_FOLDER = (ASSETS / name for name in ("texts", "lessons", "panels"))
 
 
 def _read(folder: Path) -> Mapping[str, Mapping[str, str]]:
@@ -26,11 +28,30 @@ def _read(folder: Path) -> Mapping[str, Mapping[str, str]]:
     return MappingProxyType({f.stem: json.loads(f.read_text(encoding="utf-8")) for f in files})
 
 
-LANGUAGES, LESSONS = _read(FOLDER), _read(LESSONS_FOLDER)
+LANGUAGES, LESSONS, PANELS = _read(FOLDER), _read(LESSONS_FOLDER), _read(PANELS_FOLDER)
 ENGLISH = LANGUAGES["en"]
-_SAID = dict(ENGLISH) | dict(LESSONS["en"])
+
+
+def _everything(language: str) -> dict[str, str]:
+    """All that the three sets say in a language."""
+    parts = (part.get(language, {}) for part in (LANGUAGES, LESSONS, PANELS))
+    return {key: text for part in parts for key, text in part.items()}
+
+
+_SAID = _everything("en")
 
 Value = str | int | float
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that fills a gap of another one, in the same language."""
+
+    key: str
+    values: Mapping[str, "Filling"] = field(default_factory=dict)
+
+
+Filling = Value | Text
 
 TEXT_EXAMPLES = (
     "a man boating on a lake surrounded by mountains at twilight",
@@ -62,12 +83,7 @@ class Markup(str):
 
 def translations() -> gr.I18n:
     """What `launch` hands to the page: every language, English where one lacks a text."""
-    return gr.I18n(
-        **{
-            name: _SAID | dict(texts) | dict(LESSONS.get(name, {}))
-            for name, texts in LANGUAGES.items()
-        }
-    )
+    return gr.I18n(**{name: _SAID | _everything(name) for name in LANGUAGES})
 
 
 def label(key: str) -> I18nData:
@@ -76,23 +92,53 @@ def label(key: str) -> I18nData:
     return I18nData(key)
 
 
-def plain(key: str, **values: Value) -> str:
+def plain(key: str, **values: Filling) -> str:
     """The English text with its gaps filled."""
-    return _SAID[key].format(**values)
+    filled = {
+        name: plain(value.key, **value.values) if isinstance(value, Text) else value
+        for name, value in values.items()
+    }
+    return _SAID[key].format(**filled)
 
 
-def _with(values: Mapping[str, Value]) -> str:
-    return f' data-with="{html.escape(json.dumps(values))}"' if values else ""
+def _sent(value: Filling) -> object:
+    """What fills a gap, as `assets/page/words.js` reads it."""
+    if not isinstance(value, Text):
+        return value
+    return {"say": value.key, "with": {name: _sent(each) for name, each in value.values.items()}}
 
 
-def say(key: str, **values: Value) -> Markup:
+def _with(values: Mapping[str, Filling]) -> str:
+    sent = {name: _sent(value) for name, value in values.items()}
+    return f' data-with="{html.escape(json.dumps(sent))}"' if sent else ""
+
+
+def _element(tag: str, key: str, values: Mapping[str, Filling]) -> Markup:
+    text = html.escape(plain(key, **values))
+    return Markup(f'<{tag} data-say="{key}"{_with(values)}>{text}</{tag}>')
+
+
+def say(key: str, **values: Filling) -> Markup:
     """The text as markup that the page translates."""
-    return Markup(
-        f'<span data-say="{key}"{_with(values)}>{html.escape(plain(key, **values))}</span>'
-    )
+    return _element("span", key, values)
 
 
-def attributes(names: Mapping[str, str], **values: Value) -> Markup:
+def say_in_drawing(key: str, **values: Filling) -> Markup:
+    """The text as a part of an SVG's <text>."""
+    return _element("tspan", key, values)
+
+
+def say_formulas(key: str) -> Markup:
+    """A text that is markup itself, for its <sub>, <sup> and <i>; it has no gaps."""
+    return Markup(f'<span data-say-markup="{key}">{_SAID[key]}</span>')
+
+
+def filled(value: str | Text) -> str:
+    """What would fill a gap, by itself: a text as markup that the page translates."""
+    return say(value.key, **value.values) if isinstance(value, Text) else value
+
+
+def attributes(names: Mapping[str, str], **values: Filling) -> Markup:
     """Attributes of an element (name -> key) that the page translates, with a space before each."""
     said = "".join(
         f' {name}="{html.escape(plain(key, **values))}" data-say-{name}="{key}"'
@@ -116,6 +162,10 @@ def joined(*parts: str) -> Markup:
 
 def strength_in_words(strength: float, words: tuple[tuple[float, str], ...]) -> Markup:
     return say(next((key for limit, key in words if strength <= limit), words[-1][1]))
+
+
+def steps_in_words(steps: int) -> Text:
+    return Text("how_steps_one") if steps == 1 else Text("how_steps", {"steps": steps})
 
 
 def time_left(seconds: float) -> Markup:

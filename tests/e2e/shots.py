@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
-from ldm.ui.how_it_works.panel_texts import PANELS
+from ldm.ui.texts import plain
 from tests.e2e.conftest import ARGUMENTS, PHONE, WIDE
 from tests.e2e.serving import served
 from tests.e2e.tab import RUN_MS, Tab
@@ -87,7 +87,7 @@ def explain(panel: str, seen: str) -> Callable[[Page], None]:
         if page.locator("#how_it_works-result img").count() == 0:
             page.locator("#how_it_works-generate").click()
             expect(page.locator("#how-noise-three img").first).to_be_visible(timeout=RUN_MS)
-        page.get_by_role("tab", name=PANELS[panel].title, exact=True).click()
+        page.get_by_role("tab", name=plain(f"panel_{panel}_title"), exact=True).click()
         expect(page.locator(seen).first).to_be_visible(timeout=RUN_MS)
         page.wait_for_timeout(DRAWN_MS)  # charts draw themselves after the pictures
 

@@ -3,9 +3,9 @@
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
-from ldm.ui.how_it_works.panel_texts import PANELS
+from ldm.ui.texts import PANELS, plain
 from tests.e2e.conftest import OpenPage
 from tests.e2e.tab import RUN_MS, Tab, type_number
 
@@ -44,7 +44,7 @@ def explain(page: Page, caption: str) -> None:
 
 
 def panel(page: Page, name: str) -> None:
-    page.get_by_role("tab", name=PANELS[name].title, exact=True).click()
+    page.get_by_role("tab", name=plain(f"panel_{name}_title"), exact=True).click()
 
 
 def source(image: Locator) -> str:
@@ -132,6 +132,42 @@ def test_two_visitors_see_their_own_runs(open_page: OpenPage) -> None:
     for page, word in ((first, "village"), (second, "palms")):
         panel(page, "looks")
         expect(page.locator("#how-looks-caption")).to_contain_text(word, timeout=RUN_MS)
+
+
+def test_the_panels_speak_the_browsers_language(browser: Browser, app_url: str) -> None:
+    german = PANELS["de"]
+    context = browser.new_context(locale="de-DE")
+    page = context.new_page()
+    page.goto(app_url)
+    page.get_by_role("tab", name=german["how_tab"]).click()
+    go = page.get_by_role("button", name=german["how_draw"])
+    page.locator(".ldm-settings:visible > button").click()
+    type_number(page.locator("#how_it_works-steps input[type=number]"), 6)
+    go.click()
+    expect(page.locator("#how-noise-three img").first).to_be_visible(timeout=RUN_MS)
+    status = page.locator("#how_it_works-status .ldm-status > p").first
+    expect(status).to_have_text(re.compile(r"^Gezeichnet in [\d,]+ s, 6 Schritte aufgezeichnet"))
+    line = page.locator("#how_it_works-step-line")
+    expect(line).to_contain_text(re.compile(r"Schritt 2 von 6: Rauschpegel σ = \d"))
+    first = page.locator(".how-panel:visible")
+    expect(first.locator("h2")).to_have_text(german["panel_noise_question"])
+    expect(page.locator("#how-few")).to_have_text(german["panel_noise_few"])
+    expect(first.locator("details [data-say-markup]")).to_contain_text("Das Modell bekommt z =")
+    assert first.locator("details sub").count() == 4  # three of x, one of the logarithm
+    # What is pressed, chosen from a list, drawn as SVG, and named by another text.
+    page.get_by_role("tab", name=german["panel_network_title"], exact=True).click()
+    heading = page.locator("#how-network-features h3").first
+    expect(heading).to_have_text("Mitte: was der Block ausgibt", timeout=RUN_MS)
+    down = page.locator("#how-network-plan g").nth(1)
+    expect(down).to_have_attribute("aria-label", re.compile(r"^↓ hinab 1: \d+ Kanäle bei"))
+    expect(down.locator("text.name")).to_have_text("↓ hinab 1")
+    page.locator("#how-switch-off input").click()
+    options = page.get_by_role("option")
+    expect(options.first).to_contain_text("Alle Wörter, überall")
+    expect(options.filter(has_text="Die Abkürzung: Eingang → ↑")).not_to_have_count(0)
+    expect(options.last).to_contain_text(re.compile(r"Die Abkürzung: ↓ \d → ↑ 1"))
+    assert "__i18n__" not in page.content().split("<body")[1].split("<script")[0]
+    context.close()
 
 
 def test_on_a_phone_nothing_is_wider_than_the_screen(open_page: OpenPage) -> None:

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from ldm.ui.how_it_works.lessons.course import LESSONS
-from ldm.ui.how_it_works.panel_texts import PANELS
 from ldm.ui.texts import LESSONS as WORDS
+from ldm.ui.texts import plain
 from tests.e2e.conftest import OpenPage
 from tests.e2e.tab import RUN_MS
 from tests.e2e.test_how_it_works import explain, open_tab
@@ -38,7 +38,7 @@ def test_all_eight_lessons_are_walked_on_one_run(page: Page) -> None:
         page.locator("#how-lessons-menu button").nth(number).click()
         for index, question in enumerate(LESSONS[name].questions):
             question_is(page, name, index)
-            tab = page.get_by_role("tab", name=PANELS[question.panel].title, exact=True)
+            tab = page.get_by_role("tab", name=plain(f"panel_{question.panel}_title"), exact=True)
             expect(tab).to_have_attribute("aria-selected", "true")
             predict(page, index)
             assert page.locator("#how-lesson .ldm-problem").count() == 0

@@ -1,6 +1,7 @@
 """Texts in every language, and sentences that depend on numbers."""
 
 import html
+import json
 import re
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import pytest
 
 from ldm.recipe import LIMITS
 from ldm.ui import texts
-from ldm.ui.texts import ENGLISH, LANGUAGES
+from ldm.ui.how_it_works.contents import PANELS as CONTENTS
+from ldm.ui.texts import ENGLISH, LANGUAGES, LESSONS, PANELS, Text
 
 SOURCES = Path(texts.__file__).parent
 PAGE = texts.FOLDER.parent / "page"
 GAPS = re.compile(r"\{(\w+)\}")
+TAGS = re.compile("<[^>]*>")
 
 
 def words(markup: str) -> str:
@@ -45,6 +48,67 @@ def test_every_text_is_used_and_every_used_text_is_there() -> None:
     assert not unused
     said = set(re.findall(r"(?:say|label|plain|phrase)\(\s*[\"'](\w+)[\"']", whole))
     assert said <= set(ENGLISH)
+
+
+@pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
+def test_every_language_says_everything_in_the_panels(language: str) -> None:
+    """With the same gaps, and the same formulas."""
+    other, english = PANELS[language], PANELS["en"]
+    assert list(other) == list(english)
+    for key, text in english.items():
+        for part in (GAPS, TAGS):
+            assert sorted(part.findall(other[key])) == sorted(part.findall(text)), key
+        assert other[key].strip(), key
+    same = [key for key, text in english.items() if other[key] == text]
+    assert len(same) < 4, same  # a word may be alike
+
+
+def test_every_text_of_the_panels_is_used_and_every_used_text_is_there() -> None:
+    sources = [*SOURCES.rglob("*.py"), *PAGE.glob("*.js")]
+    whole = "\n".join(file.read_text(encoding="utf-8") for file in sources)
+    used = set(re.findall(r"[\"'](\w+)[\"']", whole))
+    for name, contents in CONTENTS.items():
+        used |= {f"panel_{name}_{part}" for part in ("title", "question", "lead", "maths")}
+        used |= {f"panel_{name}_try_{number}" for number in range(1, contents.tries + 1)}
+    used |= {f"how_{kind}" for kind in ("begin", "end", "padding")}
+    used |= {f"panel_network_{side}" for side in ("in", "down", "middle", "up")}
+    shown = ("without", "with", "guided", "difference")
+    used |= {f"panel_guidance_{name}{end}" for name in shown for end in ("", "_alt")}
+    heads = ("on_latents", "on_pixels", "dearer", "places", "seconds", "in_time", "in_count")
+    used |= {f"panel_latents_{name}" for name in heads}
+    assert not set(PANELS["en"]) - used
+    called = re.findall(r"(?:say|label|plain|named|entitle|Text)\(\s*[\"'](\w+)[\"']", whole)
+    assert set(called) <= {*ENGLISH, *LESSONS["en"], *PANELS["en"]}
+    for name, contents in CONTENTS.items():
+        assert f"panel_{name}_try_{contents.tries + 1}" not in PANELS["en"]
+
+
+def test_no_two_sets_share_a_name() -> None:
+    sets = [set(texts["en"]) for texts in (LANGUAGES, LESSONS, PANELS)]
+    assert len(set.union(*sets)) == sum(map(len, sets))
+
+
+@pytest.mark.parametrize("language", sorted(LANGUAGES))
+def test_formulas_alone_are_markup(language: str) -> None:
+    sets = (LANGUAGES, LESSONS, PANELS)
+    for key, text in (each for said in sets for each in said[language].items()):
+        tags = set(TAGS.findall(text))
+        if re.fullmatch(r"panel_\w+_maths", key):
+            assert tags <= {f"<{end}{tag}>" for tag in ("sub", "sup", "i") for end in ("", "/")}
+            assert not GAPS.search(text) and "&" not in text
+        else:
+            assert not tags, key
+
+
+def test_a_text_may_fill_the_gap_of_another() -> None:
+    block = Text("panel_network_down", {"number": 2})
+    title = Text("panel_network_words_off", {"block": block})
+    assert texts.plain(title.key, **title.values) == "The words, in “↓ down 2”"
+    said = html.unescape(texts.say("how_quoted", words=title))
+    sent = json.loads(said.split('data-with="')[1].split('">')[0])
+    inner = {"say": "panel_network_down", "with": {"number": 2}}
+    assert sent == {"words": {"say": "panel_network_words_off", "with": {"block": inner}}}
+    assert words(said) == "“The words, in “↓ down 2””"
 
 
 def test_captions_are_escaped_in_texts_and_their_gaps() -> None:

@@ -43,6 +43,7 @@ __all__ = [
     "Thing",
     "describe",
     "draw",
+    "drawing_seed",
     "is_held_out",
     "is_held_out_pair",
     "labels",
@@ -67,7 +68,6 @@ class Drawn:
     image: Image.Image
     caption: str
     spec: Spec
-    cells: NDArray[np.int16]  # what its parts show: see `shown`
 
 
 def _painted(
@@ -99,6 +99,11 @@ def draw(spec: Spec, seed: int, size: int = 256, sprites: SpriteStore | None = N
             birds(board)
         weather(board)
     return board.image()
+
+
+def drawing_seed(seed: int) -> int:
+    """Of `draw` and `shown`, for example number `seed`."""
+    return _STREAMS * seed + 2
 
 
 @lru_cache
@@ -141,5 +146,4 @@ def sample(
     """
     spec = random_spec(random.Random(_STREAMS * seed), sprites, kinds)
     caption = describe(spec, random.Random(_STREAMS * seed + 1))
-    image = draw(spec, _STREAMS * seed + 2, size, sprites)
-    return Drawn(image, caption, spec, shown(spec, _STREAMS * seed + 2, sprites))
+    return Drawn(draw(spec, drawing_seed(seed), size, sprites), caption, spec)

@@ -23,13 +23,13 @@ from ldm.pipeline.rows import region_of
 from ldm.recipe import Recipe
 from ldm.ui.form import Updates
 from ldm.ui.handlers import visitor_of
-from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.asking import TAB
 from ldm.ui.how_it_works.lab import LabError
 from ldm.ui.how_it_works.panel import words_of
 from ldm.ui.how_it_works.tab import HowItWorks
 from ldm.ui.jobs import Jobs
 from ldm.ui.stage import status_line
+from ldm.ui.texts import Text, say
 
 EXPLAINED = ("text_to_image", "image_to_image", "inpaint")  # tasks
 
@@ -58,7 +58,7 @@ def asked_recipe(message: object) -> Recipe:
     text = message.get("recipe") if isinstance(message, dict) else None
     recipe = Recipe.from_json(text if isinstance(text, str) else "")
     if recipe.task not in EXPLAINED:
-        raise LabError(texts.NOT_THIS_TASK)
+        raise LabError(say("how_not_this_task"))
     return recipe
 
 
@@ -74,7 +74,7 @@ def given_for(recipe: Recipe, jobs: Jobs, visitor: str) -> Given:
         digests = (recipe.init_image, recipe.mask) if recipe.mask else (recipe.init_image,)
         if tuple(map(pixel_digest, pictures)) == digests:
             return pictures
-    raise LabError(texts.START_GONE)
+    raise LabError(say("how_start_gone", explain=Text("explain")))
 
 
 def of_the_part(recipe: Recipe, given: Given, checkpoint: Checkpoint) -> tuple[Recipe, Given]:

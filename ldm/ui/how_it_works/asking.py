@@ -12,7 +12,6 @@ from ldm.diffusion import SAMPLERS
 from ldm.engine import Engine
 from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, Recipe
 from ldm.ui.form import Updates, Values
-from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.terms import SETTINGS, Terms
 from ldm.ui.texts import TEXT_EXAMPLES, label
 
@@ -96,7 +95,7 @@ def build_asking(engine: Engine) -> tuple[Asking, gr.Button]:
         elem_classes="ldm-prompt",
     )
     go = gr.Button(
-        texts.EXPLAIN,
+        label("how_draw"),
         variant="primary",
         size="lg",
         elem_id=f"{TAB}-generate",

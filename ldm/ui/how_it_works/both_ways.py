@@ -11,7 +11,7 @@ from ldm.explain.latents import shown_noised
 from ldm.explain.questions import errors_by_level
 from ldm.pipeline import encode_picture
 from ldm.ui.form import Updates
-from ldm.ui.how_it_works import plots, texts
+from ldm.ui.how_it_works import plots
 from ldm.ui.how_it_works.lab import LabError
 from ldm.ui.how_it_works.panel import (
     Hooks,
@@ -22,9 +22,11 @@ from ldm.ui.how_it_works.panel import (
     chart,
     conclude,
     connect_button,
+    entitle,
     introduce,
 )
-from ldm.ui.how_it_works.visuals import Shown, facts, heading, number, pictures
+from ldm.ui.how_it_works.visuals import facts, number, pictures, titled
+from ldm.ui.texts import Text, label, say, steps_in_words
 
 NAME = "both_ways"
 LEVELS = 12  # of the loss curve
@@ -47,16 +49,16 @@ def build_both_ways(hooks: Hooks, opened: gr.State) -> Panel:
         999,
         value=400,
         step=1,
-        label=texts.NOISE_LEVEL,
-        info=texts.NOISE_INFO,
+        label=label("panel_both_ways_level"),
+        info=label("panel_both_ways_level_info"),
         elem_id="how-noise-level",
         buttons=[],
     )
     both, numbers = area("both-pictures"), area("both-figures")
-    gr.HTML(heading(texts.LOSS), apply_default_css=False)
+    entitle("panel_both_ways_loss", "panel_both_ways_loss_note")
     loss = chart("both-loss")
     with gr.Row(elem_classes="how-row"):
-        back = gr.Button(texts.BACK, elem_id="how-back")
+        back = gr.Button(label("panel_both_ways_back"), elem_id="how-back")
     drawn_back = area("both-back")
     conclude(NAME)
 
@@ -79,31 +81,26 @@ def build_both_ways(hooks: Hooks, opened: gr.State) -> Panel:
         noisy = shown_noised(latents, sigma, SEED)
         seen, guess = lab.pictures_of(run, torch.cat([noisy, guesses[-1:]]))
         items = (
-            Shown(image, texts.ORIGINAL, texts.ORIGINAL, "", "picture"),
-            Shown(
+            titled(image, Text("how_original"), kind="picture"),
+            titled(
                 seen,
-                texts.NOISED,
-                texts.NOISED,
-                texts.signal_share(number(100 / (1 + sigma**2))),
+                Text("panel_both_ways_noised"),
+                say("panel_both_ways_signal", percent=number(100 / (1 + sigma**2))),
                 "latents",
             ),
-            Shown(guess, texts.GUESS, texts.GUESS, "", "picture"),
+            titled(guess, Text("panel_both_ways_guess"), kind="picture"),
         )
-        name = "mean squared error of the noise"
-        rows = [
-            {"timestep": t, name: value, "is": "loss"}
-            for t, value in zip(marks, losses, strict=False)
-        ]
+        points = [*zip(marks, losses, strict=False)]  # the last loss is that of this level
         return {
             both: pictures(items, least=200),
             numbers: facts(
                 (
-                    ("timestep", str(timestep)),
+                    (say("how_timestep"), str(timestep)),
                     ("σ", number(sigma)),
-                    (texts.ERROR_HERE, number(losses[-1])),
+                    (say("panel_both_ways_error_here"), number(losses[-1])),
                 )
             ),
-            loss: plots.lines(rows, "timestep", name, "is", {"loss": plots.ERROR}, timestep),
+            loss: plots.lines(points, plots.ERROR, timestep),
         }
 
     async def draw_back(scene: Scene, visitor: str) -> str:
@@ -113,7 +110,7 @@ def build_both_ways(hooks: Hooks, opened: gr.State) -> Panel:
         # Strength is a share of the steps: as many as lie at or below this level.
         left = int((run.sigmas[:-1] <= sigma).sum())
         if left == 0:
-            raise LabError(texts.TOO_LITTLE)
+            raise LabError(say("panel_both_ways_too_little"))
         count = len(run.sigmas) - 1
         recipe = replace(
             run.recipe,
@@ -123,15 +120,14 @@ def build_both_ways(hooks: Hooks, opened: gr.State) -> Panel:
             mask="",
         )
         picture = await lab.draw(recipe, visitor, None, image)
+        note = say(
+            "panel_both_ways_strength",
+            strength=round(recipe.strength, 2),
+            steps=steps_in_words(left),
+        )
         items = (
-            Shown(image, texts.ORIGINAL, texts.ORIGINAL, "", "picture"),
-            Shown(
-                picture.image,
-                texts.BACK_DONE,
-                texts.BACK_DONE,
-                texts.strength_is(recipe.strength, left),
-                "picture",
-            ),
+            titled(image, Text("how_original"), kind="picture"),
+            titled(picture.image, Text("panel_both_ways_back_done"), note, "picture"),
         )
         return pictures(items, least=220)
 

@@ -19,7 +19,7 @@ from ldm.explain.words import (
 from ldm.models.text_encoder import TextEncoder
 from ldm.models.text_encoder_pair import TextEncoderPair
 from ldm.ui.form import Updates
-from ldm.ui.how_it_works import plots, texts
+from ldm.ui.how_it_works import plots
 from ldm.ui.how_it_works.lab import LabError
 from ldm.ui.how_it_works.panel import (
     Hooks,
@@ -29,14 +29,17 @@ from ldm.ui.how_it_works.panel import (
     chart,
     conclude,
     connect_button,
+    entitle,
     introduce,
     pressed,
 )
-from ldm.ui.how_it_works.visuals import Chip, Shown, chips, heading, pictures
+from ldm.ui.how_it_works.visuals import Chip, Shown, chips, heading, named, pictures, titled
+from ldm.ui.texts import Text, joined, label, say
 
 NAME = "words"
 MOST_TOKENS = 24  # in the matrices
 MEAN = "mean"
+SIGNS = {"begin": "⊢", "end": "⊣"}
 
 
 def clip_of(scene: Scene) -> TextEncoder:
@@ -45,7 +48,7 @@ def clip_of(scene: Scene) -> TextEncoder:
     if isinstance(encoder, TextEncoderPair):
         encoder = encoder.first
     if not isinstance(encoder, TextEncoder):
-        raise LabError(texts.NO_CLIP_TEXT)
+        raise LabError(say("panel_words_no_clip"))
     return encoder
 
 
@@ -61,24 +64,25 @@ def cut(scene: Scene, limit: int, chosen: int) -> str:
     for index, chunk in enumerate(chunks):
         tokens = [place for place in chunk if place.kind == "token"]
         padding = sum(place.kind == "padding" for place in chunk)
-        items = [Chip(texts.BEGIN, "", "", "begin")]
+        items = [Chip(say("how_begin"), "", "", "begin")]
         items += [
             Chip(
                 place.text, str(place.position), f"{place.number}", chosen=place.position == chosen
             )
             for place in tokens
         ]
-        items.append(Chip(texts.END, "", "", "end"))
+        items.append(Chip(say("how_end"), "", "", "end"))
         if padding:
-            items.append(Chip(f"{texts.PADDING} × {padding}", "", "", "padding"))
-        note = texts.chunk_of(index + 1, len(chunks), len(tokens), limit)
-        parts.append(heading(texts.TOKENS, note) + chips(items, texts.TOKENS))
+            items.append(Chip(joined(say("how_padding"), f" × {padding}"), "", "", "padding"))
+        numbers = {"index": index + 1, "of": len(chunks), "used": len(tokens), "limit": limit}
+        note = say("panel_words_chunk", **numbers)
+        parts.append(heading(say("panel_words_tokens"), note) + chips(items, "panel_words_tokens"))
     return "".join(parts)
 
 
 def labels(places: list[Place]) -> list[str]:
-    special = {"begin": texts.BEGIN, "end": texts.END, "padding": texts.PADDING}
-    return [special.get(place.kind, place.text) for place in places]
+    """Names in a chart, where no text can stand: begin and end by a sign."""
+    return [SIGNS.get(place.kind, place.text) for place in places]
 
 
 def layer_map(
@@ -98,7 +102,7 @@ def swapped(caption: str, old: str, new: str) -> str:
     """The caption with the first `old` replaced, as a whole word. Raises LabError without it."""
     changed, count = re.subn(rf"(?<!\w){re.escape(old)}(?!\w)", lambda _: new, caption, count=1)
     if not old or not count:
-        raise LabError(texts.no_such_word(old))
+        raise LabError(say("panel_words_no_such_word", word=old))
     return changed
 
 
@@ -111,15 +115,17 @@ def build_words(hooks: Hooks) -> Panel:
             near_title = area("words-near-title")
             near = chart("words-near")
         with gr.Column():
-            gr.HTML(heading(texts.COSINES), apply_default_css=False)
+            entitle("panel_words_cosines")
             alike = chart("words-alike")
-    gr.HTML(heading(texts.LOOKS), apply_default_css=False)
+    entitle("panel_words_between", "panel_words_between_note")
     with gr.Row(elem_classes="how-row how-fields"):
-        layer = gr.Slider(1, 4, value=1, step=1, label=texts.LAYER, elem_id="how-layer", buttons=[])
+        layer = gr.Slider(
+            1, 4, value=1, step=1, label=label("panel_words_layer"), elem_id="how-layer", buttons=[]
+        )
         head = gr.Dropdown(
-            [(texts.MEAN_OF_HEADS, MEAN)],
+            [(label("panel_words_mean"), MEAN)],
             value=MEAN,
-            label=texts.HEAD,
+            label=label("panel_words_head"),
             elem_id="how-head",
             filterable=False,
         )
@@ -127,16 +133,16 @@ def build_words(hooks: Hooks) -> Panel:
         between = chart("words-between")
         positions = area("words-positions")
     with gr.Row(elem_classes="how-row how-fields"):
-        old = gr.Textbox("", label=texts.SWAP_FROM, elem_id="how-swap-from")
-        new = gr.Textbox("", label=texts.SWAP_TO, elem_id="how-swap-to")
-        swap = gr.Button(texts.SWAP, elem_id="how-swap")
+        old = gr.Textbox("", label=label("panel_words_swap_from"), elem_id="how-swap-from")
+        new = gr.Textbox("", label=label("panel_words_swap_to"), elem_id="how-swap-to")
+        swap = gr.Button(label("panel_words_swap"), elem_id="how-swap")
     redrawn = area("words-swapped")
     conclude(NAME)
 
     def token_in(scene: Scene) -> Place:
         places = [place for place in scene.recording.places if place.kind == "token"]
         if not places:
-            raise LabError(texts.NO_TOKENS)
+            raise LabError(say("panel_words_no_tokens"))
         asked = str(scene.values[token])
         longest = max(places[:4], key=lambda place: len(place.text))
         return next((p for p in places if str(p.position) == asked), longest)
@@ -151,24 +157,23 @@ def build_words(hooks: Hooks) -> Panel:
         by_place = cosines(position_embeddings(encoder))
         return {
             tokens: cut(scene, encoder.limit, chosen.position),
-            near_title: heading(texts.nearest_to(chosen.text)),
+            near_title: heading(
+                say("panel_words_nearest", token=chosen.text), say("panel_words_nearest_note")
+            ),
             near: plots.bars(
-                [{"token": n.text, "cosine": n.cosine} for n in neighbours],
-                "token",
-                "cosine",
+                [(each.text, each.cosine) for each in neighbours],
                 plots.WORDS,
                 horizontal=True,
                 height=280,
             ),
-            alike: plots.matrix(labels(shown), likeness.tolist(), "cosine", plots.WORDS, 0.0, 1.0),
-            between: plots.matrix(names, map_.tolist(), "attention", plots.WORDS, 0.0, 0.6),
+            alike: plots.matrix(labels(shown), likeness.tolist(), plots.WORDS, 0.0, 1.0),
+            between: plots.matrix(names, map_.tolist(), plots.WORDS, 0.0, 0.6),
             positions: pictures(
                 [
-                    Shown(
+                    titled(
                         colours.signed(by_place, 1.0),
-                        texts.POSITIONS,
-                        texts.POSITIONS,
-                        texts.POSITIONS_NOTE,
+                        Text("panel_words_positions"),
+                        say("panel_words_positions_note"),
                         "latents",
                     )
                 ],
@@ -179,11 +184,12 @@ def build_words(hooks: Hooks) -> Panel:
     def fresh(scene: Scene) -> Updates:
         layers = clip_of(scene).text_model.config.num_hidden_layers
         heads = clip_of(scene).text_model.config.num_attention_heads
+        mean = (str(label("panel_words_mean")), MEAN)
         numbered = [(str(i), str(i)) for i in range(1, heads + 1)]
         return {
             token: "",
             layer: gr.update(maximum=layers, value=min(2, layers)),
-            head: gr.update(choices=[(texts.MEAN_OF_HEADS, MEAN), *numbered], value=MEAN),
+            head: gr.update(choices=[mean, *numbered], value=MEAN),
             old: scene.recording.words[-1].text if scene.recording.words else "",
         }
 
@@ -191,13 +197,13 @@ def build_words(hooks: Hooks) -> Panel:
         run = scene.recording
         first, second = (str(scene.values[box] or "").strip() for box in (old, new))
         if not second:
-            raise LabError(texts.NOTHING_TO_SWAP)
+            raise LabError(say("panel_words_nothing"))
         prompt = swapped(run.recipe.prompt, first, second)
         picture = await scene.lab.draw(
             replace(run.recipe, prompt=prompt), visitor, None, *run.given
         )
         items = (
-            Shown(run.picture, "your picture", run.recipe.prompt, kind="picture"),
+            Shown(run.picture, named("how_yours"), run.recipe.prompt, kind="picture"),
             Shown(picture.image, prompt, prompt, kind="picture"),
         )
         return pictures(items, least=220)

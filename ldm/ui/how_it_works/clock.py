@@ -15,7 +15,7 @@ from ldm.explain.recording import Recorder
 from ldm.models.timestep import sinusoids
 from ldm.models.unet import UNet2DConditionModel
 from ldm.ui.form import Updates
-from ldm.ui.how_it_works import plots, texts
+from ldm.ui.how_it_works import plots
 from ldm.ui.how_it_works.panel import (
     Hooks,
     Panel,
@@ -23,11 +23,22 @@ from ldm.ui.how_it_works.panel import (
     area,
     chart,
     conclude,
+    entitle,
     introduce,
     scene_of,
     words_of,
 )
-from ldm.ui.how_it_works.visuals import Shown, facts, heading, number, pictures, problem, said
+from ldm.ui.how_it_works.visuals import (
+    Shown,
+    facts,
+    heading,
+    named,
+    number,
+    pictures,
+    problem,
+    said,
+)
+from ldm.ui.texts import label, say
 
 NAME = "time"
 ROWS = 96  # of the picture of waves
@@ -49,22 +60,25 @@ def waves(scene: Scene) -> str:
     picture = colours.signed(table, 1.0)
     marked = (
         f'<div class="how-waves" style="--at:{100 * share:.2f}%">'
-        + pictures([Shown(picture, texts.WAVES_ALT, kind="noise")], least=260)
+        + pictures([Shown(picture, named("panel_time_waves_alt"), kind="noise")], least=260)
         + "</div>"
     )
     row = colours.signed(band.expand(4, -1), 1.0)
     return (
-        heading(texts.WAVES)
+        heading(say("panel_time_waves"))
         + marked
-        + heading(texts.THIS_ROW)
+        + heading(say("panel_time_row"))
         + '<div class="how-band">'
-        + pictures([Shown(row, texts.THIS_ROW, kind="noise")], least=260)
+        + pictures([Shown(row, named("panel_time_row"), kind="noise")], least=260)
         + "</div>"
         + facts(
             (
-                ("timestep", f"{number(float(timestep), 4)} of {trained}"),
+                (
+                    say("how_timestep"),
+                    say("panel_time_of", timestep=number(float(timestep), 4), trained=trained),
+                ),
                 ("σ", number(scene.frame.sigma)),
-                ("waves", str(table.shape[1])),
+                (say("panel_time_wave_count"), str(table.shape[1])),
             )
         )
     )
@@ -74,17 +88,16 @@ def schedule_chart(scene: Scene) -> object:
     """Signal's share of the variance over the timesteps, with the levels that the run asks for."""
     schedule = scene.lab.checkpoint(scene.recording).noise_schedule
     alphas = schedule.alphas_cumprod
-    x, y = "timestep", "signal (share of the variance)"
     last = len(alphas) - 1
     places = sorted({round(i * last / (CURVE - 1)) for i in range(CURVE)})
-    line = [{x: place, y: round(float(alphas[place]), 5)} for place in places]
+    line = [(place, round(float(alphas[place]), 5)) for place in places]
     sigmas = torch.tensor(scene.recording.asked, dtype=torch.float64)
     timesteps = schedule.timestep(sigmas).tolist()
     marks = [
-        {"step": i + 1, x: round(timestep, 2), y: round(1 / (1 + sigma**2), 5)}
-        for i, (timestep, sigma) in enumerate(zip(timesteps, scene.recording.asked, strict=True))
+        (round(timestep, 2), round(1 / (1 + sigma**2), 5))
+        for timestep, sigma in zip(timesteps, scene.recording.asked, strict=True)
     ]
-    return plots.schedule(line, marks, x, y, scene.frame.index + 1)
+    return plots.schedule(line, marks, scene.frame.index + 1)
 
 
 def build_time(hooks: Hooks) -> Panel:
@@ -92,17 +105,17 @@ def build_time(hooks: Hooks) -> Panel:
     with gr.Row(elem_classes="how-split"):
         encoding = area("time-waves")
         with gr.Column():
-            gr.HTML(heading(texts.SCHEDULE_OF), apply_default_css=False)
+            entitle("panel_time_schedule", "panel_time_schedule_note")
             levels = chart("time-schedule")
     with gr.Row(elem_classes="how-row how-fields"):
         other = gr.Dropdown(
             [(sampler.title, name) for name, sampler in SAMPLERS.items()],
             value=OTHER,
-            label=texts.OTHER_SAMPLER,
+            label=label("panel_time_other"),
             elem_id="how-other-sampler",
             filterable=False,
         )
-        compare = gr.Button(texts.COMPARE, elem_id="how-compare-samplers")
+        compare = gr.Button(label("panel_time_compare"), elem_id="how-compare-samplers")
     ends, ways = area("time-ends"), chart("time-ways")
     conclude(NAME)
 
@@ -112,7 +125,7 @@ def build_time(hooks: Hooks) -> Panel:
     async def race(
         values: dict[Component, Any], request: gr.Request
     ) -> AsyncGenerator[Updates, None]:
-        yield {ends: said(texts.DRAWING), compare: gr.update(interactive=False)}
+        yield {ends: said(say("how_drawing")), compare: gr.update(interactive=False)}
         shown: Updates
         try:
             scene = scene_of(hooks, values)
@@ -126,7 +139,8 @@ def build_time(hooks: Hooks) -> Panel:
         recipe = replace(run.recipe, sampler=name)
         picture = await scene.lab.draw(recipe, visitor, recorder, *run.given)
         second = recorder.recording(scene.lab.checkpoint(run), picture.image)
-        titles = [texts.THIS_RUN, SAMPLERS[name].title]
+        own, other_title = (SAMPLERS[each].title for each in (run.recipe.sampler, name))
+        titles = [own, other_title if other_title != own else f"{own} (2)"]
         tracks = [
             torch.stack([*(frame.latents for frame in each.frames), each.final]).flatten(1)
             for each in (run, second)
@@ -139,11 +153,12 @@ def build_time(hooks: Hooks) -> Panel:
                 rows.append({"path": title, "step": step + 1, "across": across, "down": down})
             at += len(track)
         items = (
-            Shown(run.picture, "your picture", SAMPLERS[run.recipe.sampler].title, kind="picture"),
+            Shown(run.picture, named("how_yours"), titles[0], kind="picture"),
             Shown(picture.image, titles[1], titles[1], kind="picture"),
         )
         apart = (tracks[0][-1] - tracks[1][-1]).square().mean().sqrt().item()
-        words = facts([("distance of the two ends", number(apart))])
+        words = facts([(say("panel_time_distance"), number(apart))])
+        words += heading(say("panel_time_ways"))
         colours_ = {titles[0]: plots.PICTURE, titles[1]: plots.WORDS}
         return {ends: pictures(items, least=220) + words, ways: plots.paths(rows, colours_)}
 

@@ -28,9 +28,10 @@ from ldm.models.unet import UNet2DConditionModel
 from ldm.pipeline import decode
 from ldm.preview import approximate
 from ldm.recipe import Recipe
-from ldm.ui.how_it_works import texts
+from ldm.ui.texts import Text, say
 
 FILM_BATCH = 8
+TO_DRAW = Text("how_draw")  # what the button that draws says
 
 
 class LabError(RuntimeError):
@@ -57,11 +58,10 @@ class Lab:
         """Raises LabError where there is none, or its model has gone."""
         found = self.shelf.get(key) if key else None
         if found is None:
-            raise LabError(texts.RUN_GONE if key else texts.NO_RUN)
-        if found.recipe.model not in self.engine.names():
-            raise LabError(texts.model_gone(found.recipe.model))
-        if self.checkpoint(found).digest != found.digest:
-            raise LabError(texts.model_gone(found.recipe.model))
+            raise LabError(say("how_run_gone" if key else "how_no_run", button=TO_DRAW))
+        model = found.recipe.model
+        if model not in self.engine.names() or self.checkpoint(found).digest != found.digest:
+            raise LabError(say("how_model_gone", model=model, button=TO_DRAW))
         return found
 
     def checkpoint(self, recording: Recording) -> Checkpoint:
@@ -72,7 +72,7 @@ class Lab:
         checkpoint = self.engine.checkpoint(model)
         known = isinstance(checkpoint.unet, UNet2DConditionModel)
         if not known or checkpoint.text_encoder is None:
-            raise LabError(texts.not_explained(model))
+            raise LabError(say("how_not_explained", model=model))
 
     # --- asking beside the engine ---
 
@@ -120,7 +120,7 @@ class Lab:
         async for event in stream:
             if isinstance(event, Result):
                 return event.pictures[0]
-        raise LabError(texts.STOPPED)
+        raise LabError(say("how_stopped"))
 
     async def variations(
         self,

@@ -22,7 +22,6 @@ from ldm.explain.latents import (
 )
 from ldm.models.unet import UNet2DConditionModel
 from ldm.ui.form import Updates
-from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.both_ways import picture_for
 from ldm.ui.how_it_works.noise import channels
 from ldm.ui.how_it_works.panel import (
@@ -37,8 +36,9 @@ from ldm.ui.how_it_works.panel import (
     introduce,
     thumbnail,
 )
-from ldm.ui.how_it_works.visuals import Shown, facts, heading, number, pictures, said, source
+from ldm.ui.how_it_works.visuals import facts, heading, number, pictures, said, source, titled
 from ldm.ui.settings import PROJECT
+from ldm.ui.texts import Text, attributes, joined, label, say
 
 NAME = "latents"
 SHEET = PROJECT / "assets" / "examples" / "drawings.webp"
@@ -90,35 +90,39 @@ def bench(scene: Scene, opened: object) -> str:
         trip = round_trip(scene.lab.checkpoint(run), picture_for(scene, opened))
     limit = max(float(trip.error.max()), 1e-6)
     items = (
-        Shown(imaging.to_image(trip.original), texts.ORIGINAL, texts.ORIGINAL, "", "picture"),
-        Shown(
+        titled(imaging.to_image(trip.original), Text("how_original"), kind="picture"),
+        titled(
             imaging.to_image(trip.decoded),
-            texts.DECODED,
-            texts.DECODED,
+            Text("panel_latents_unpacked"),
             f"{number(trip.psnr)} dB PSNR",
             "picture",
         ),
-        Shown(
+        titled(
             colours.error(trip.error, limit),
-            texts.ERROR_MAP,
-            texts.ERROR_MAP,
-            texts.error_up_to(number(100 * limit / 2, 2)),
+            Text("panel_latents_error"),
+            say("panel_latents_error_up_to", percent=number(100 * limit / 2, 2)),
             "error",
         ),
     )
     shape = "{} × {} × {}".format(*trip.latents.shape)
     values = (
-        (texts.IN_PICTURE, number(trip.original.numel(), 9)),
-        (texts.IN_LATENTS_COUNT, f"{number(trip.latents.numel(), 9)} ({shape})"),
-        (texts.PACKED, f"{number(trip.ratio)} : 1"),
+        (say("panel_latents_in_picture"), number(trip.original.numel(), 9)),
+        (say("panel_latents_in_latents"), f"{number(trip.latents.numel(), 9)} ({shape})"),
+        (say("panel_latents_packed"), f"{number(trip.ratio)} : 1"),
     )
     return (
-        heading(texts.ROUND_TRIP)
+        heading(say("panel_latents_trip"))
         + pictures(items, least=200)
         + facts(values)
-        + heading(texts.LATENT_CHANNELS)
-        + f'<div class="how-channels">{channels(trip.latents, "latents", "latents", ALL)}</div>'
+        + heading(say("panel_latents_channels"))
+        + '<div class="how-channels">'
+        + channels(trip.latents, "latents", "panel_latents_latents", ALL)
+        + "</div>"
     )
+
+
+def _heads(*names: str) -> str:
+    return "".join(f"<th scope=col>{say(f'panel_latents_{name}')}</th>" for name in names)
 
 
 def price(scene: Scene, atlas: Atlas) -> str:
@@ -127,18 +131,18 @@ def price(scene: Scene, atlas: Atlas) -> str:
     small = atlas.cost(scene, final.shape[1], final.shape[2])
     large = atlas.cost(scene, recipe.height, recipe.width)
     rows = (
-        (texts.OPERATIONS, small.operations, large.operations),
-        (texts.LARGEST_MAP, small.largest_map, large.largest_map),
+        (say("panel_latents_operations"), small.operations, large.operations),
+        (say("panel_latents_largest_map"), small.largest_map, large.largest_map),
     )
     body = "".join(
         f"<tr><th scope=row>{name}</th><td>{number(a)}</td><td>{number(b)}</td>"
         f"<td><b>× {number(b / a)}</b></td></tr>"
         for name, a, b in rows
     )
+    heads = _heads("on_latents", "on_pixels", "dearer")
     return (
-        heading(texts.COST, texts.COST_NOTE)
-        + f'<table class="how-table"><thead><tr><td></td><th scope=col>{texts.ON_LATENTS}</th>'
-        f"<th scope=col>{texts.ON_PIXELS}</th><th scope=col>{texts.TIMES}</th></tr></thead>"
+        heading(say("panel_latents_cost"), say("panel_latents_cost_note"))
+        + f'<table class="how-table"><thead><tr><td></td>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table>"
     )
 
@@ -165,12 +169,9 @@ def timings(scene: Scene, atlas: Atlas) -> str:
         f"<td>{number(seconds / first[2])}</td><td>{number(count / first[3])}</td></tr>"
         for h, w, seconds, count in measured
     )
-    heads = "".join(
-        f"<th scope=col>{name}</th>"
-        for name in (texts.TIMED_SIZE, texts.SECONDS, texts.IN_TIME, texts.IN_COUNT)
-    )
+    heads = _heads("places", "seconds", "in_time", "in_count")
     return (
-        said(texts.TIMED.format(limit=f"{MOST_SECONDS:g}"))
+        said(say("panel_latents_timed", limit=f"{MOST_SECONDS:g}"))
         + f'<table class="how-table"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
     )
 
@@ -182,9 +183,9 @@ def pad() -> str:
         for index in CORNERS
     )
     return (
-        heading(texts.WALK, texts.WALK_NOTE)
-        + f'<div class="how-pad">{corners}<button type="button" data-choice="pad" '
-        f'aria-label="{texts.PAD}"></button></div>'
+        heading(say("panel_latents_walk"), say("panel_latents_walk_note"))
+        + f'<div class="how-pad">{corners}<button type="button" data-choice="pad"'
+        f"{attributes({'aria-label': 'panel_latents_pad'})}></button></div>"
     )
 
 
@@ -195,13 +196,11 @@ def walked(scene: Scene, atlas: Atlas, across: float, down: float) -> str:
     corners = [imaging.to_tensor(drawings()[index])[0] for index in CORNERS]
     (decoded,) = scene.lab.pictures_of(scene.recording, mixed[None])
     items = (
-        Shown(decoded, texts.IN_LATENTS, texts.IN_LATENTS, "", "latents"),
-        Shown(
+        titled(decoded, Text("panel_latents_mixed_latents"), kind="latents"),
+        titled(
             imaging.to_image(between_four(corners, across, down)),
-            texts.IN_PIXELS,
-            texts.IN_PIXELS,
-            "",
-            "picture",
+            Text("panel_latents_mixed_pixels"),
+            kind="picture",
         ),
     )
     return pictures(items, least=160)
@@ -223,11 +222,11 @@ def chart_of(scene: Scene, atlas: Atlas) -> str:
         f'style="left:{100 * x:.2f}%;top:{100 * y:.2f}%">'
         for image, (x, y) in zip(drawings(), ((found.points - low) / sides).tolist(), strict=True)
     )
-    note = texts.plane_holds(number(100 * found.explained, 2))
+    held = say("panel_latents_plane", percent=number(100 * found.explained, 2))
     return (
-        heading(texts.MAP, f"{texts.MAP_NOTE} {note}")
-        + f'<div class="how-atlas">{dots}<button type="button" data-choice="map" '
-        f'aria-label="{texts.MAP}"></button></div>'
+        heading(say("panel_latents_map"), joined(say("panel_latents_map_note"), " ", held))
+        + f'<div class="how-atlas">{dots}<button type="button" data-choice="map"'
+        f"{attributes({'aria-label': 'panel_latents_map'})}></button></div>"
     )
 
 
@@ -237,7 +236,7 @@ def unpacked_at(scene: Scene, atlas: Atlas, across: float, down: float) -> str:
     low, sides = extent(found.points)
     point = low + sides * torch.tensor([across, down])
     (image,) = scene.lab.pictures_of(scene.recording, found.latents_at(point))
-    return pictures([Shown(image, texts.MAP_HERE, texts.MAP_HERE, "", "latents")], least=160)
+    return pictures([titled(image, Text("panel_latents_here"), kind="latents")], least=160)
 
 
 def build_latents(hooks: Hooks, opened: gr.State) -> Panel:
@@ -246,7 +245,7 @@ def build_latents(hooks: Hooks, opened: gr.State) -> Panel:
     atlas = Atlas()
     round_, cost = area("latents-bench"), area("latents-cost")
     with gr.Row(elem_classes="how-row"):
-        clock = gr.Button(texts.TIME_IT, elem_id="how-time-it")
+        clock = gr.Button(label("panel_latents_time"), elem_id="how-time-it")
     timed = area("latents-timed")
     with gr.Row(elem_classes="how-split"):
         with gr.Column():

@@ -11,7 +11,6 @@ from ldm.explain import colours
 from ldm.explain.attention import averaged
 from ldm.explain.recording import Frame, Recording
 from ldm.ui.form import Updates
-from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.lab import LabError
 from ldm.ui.how_it_works.panel import (
     Hooks,
@@ -20,6 +19,7 @@ from ldm.ui.how_it_works.panel import (
     area,
     conclude,
     connect_button,
+    entitle,
     introduce,
     pressed,
     pressed_step,
@@ -30,10 +30,12 @@ from ldm.ui.how_it_works.visuals import (
     Shown,
     chips,
     heading,
+    named,
     number,
     pictures,
     strip,
 )
+from ldm.ui.texts import Text, filled, label, say
 
 NAME = "looks"
 ALL = "all"
@@ -41,13 +43,16 @@ TILE, STEP, LARGE = 160, 112, 512  # pixels
 FULL = 0.25  # the share of all attention from which on a chip is full
 
 
-def parts_of(run: Recording) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """What attention can go to: key -> (text, places); words first, then begin, end and padding."""
-    parts = {f"w{i}": (word.text, word.positions) for i, word in enumerate(run.words)}
-    for kind, text in (("begin", texts.BEGIN), ("end", texts.END), ("padding", texts.PADDING)):
+Part = tuple[str | Text, tuple[int, ...]]  # a word of the caption or what it is called, its places
+
+
+def parts_of(run: Recording) -> dict[str, Part]:
+    """What attention can go to, by key; words first, then begin, end and padding."""
+    parts: dict[str, Part] = {f"w{i}": (w.text, w.positions) for i, w in enumerate(run.words)}
+    for kind in ("begin", "end", "padding"):
         places = tuple(place.position for place in run.places if place.kind == kind)
         if places:
-            parts[kind] = (text, places)
+            parts[kind] = (Text(f"how_{kind}"), places)
     return parts
 
 
@@ -61,7 +66,7 @@ def sizes_of(run: Recording) -> list[tuple[str, str]]:
     """The resolutions that there are maps of, finest first, and all of them together."""
     found = sorted({tuple(map_.shape[:2]) for map_ in run.frames[0].maps.values()}, reverse=True)
     each = [(f"{columns} × {rows}", f"{rows}x{columns}") for rows, columns in found]
-    return [(texts.ALL_LAYERS, ALL), *each]
+    return [(str(label("panel_looks_all_sizes")), ALL), *each]
 
 
 def attention_at(frame: Frame, size: str) -> Tensor:
@@ -97,7 +102,7 @@ class View:
     def _lit(self, picture: Image.Image, key: str) -> tuple[Image.Image, str]:
         map_ = self.maps[key]
         low, high = float(map_.min()), float(map_.max())
-        note = texts.from_to(number(100 * low, 2), number(100 * high, 2))
+        note = say("how_from_to", low=number(100 * low, 2), high=number(100 * high, 2))
         return colours.overlaid(picture, spread(map_, low, high)), note
 
     def large(self, key: str) -> str:
@@ -105,14 +110,15 @@ class View:
         ratio = picture.height / picture.width
         lit, note = self._lit(picture.resize((LARGE, round(LARGE * ratio))), key)
         text = self.parts[key][0]
-        return pictures([Shown(lit, texts.looks_at(text), f"“{text}”", note, "words")], least=300)
+        alt, title = named("panel_looks_at", word=text), say("how_quoted", words=text)
+        return pictures([Shown(lit, alt, title, note, "words")], least=300)
 
     def caption(self, key: str) -> str:
         """The parts, each with its share of all attention."""
         shares = {part: float(map_.mean()) for part, map_ in self.maps.items()}
         items = [
             Chip(
-                text=text,
+                text=filled(text),
                 choice=part,
                 note=f"{100 * shares[part]:.1f} %",
                 kind="token" if part.startswith("w") else part,
@@ -121,7 +127,7 @@ class View:
             )
             for part, (text, _) in self.parts.items()
         ]
-        return chips(items, texts.CAPTION_PARTS)
+        return chips(items, "panel_looks_caption")
 
     def over_steps(self, key: str) -> str:
         """One word at every step, on one scale."""
@@ -132,7 +138,7 @@ class View:
         items = (
             Shown(
                 colours.overlaid(thumbnail(film[i], STEP), spread(map_, low, high)),
-                texts.at_step(frame.index + 1),
+                named("how_at_step", step=frame.index + 1),
                 note=str(frame.index + 1),
                 kind="words",
                 choice=i + 1,
@@ -140,7 +146,8 @@ class View:
             )
             for i, (frame, map_) in enumerate(zip(self.run.frames, maps, strict=True))
         )
-        return heading(f"{texts.WORD_STEPS}: “{text}”") + strip(items, texts.WORD_STEPS)
+        title = say("panel_looks_over_steps_of", word=text)
+        return heading(title) + strip(items, "panel_looks_over_steps")
 
     def tiles(self, key: str) -> str:
         """Every part at this step, over the picture as far as it is."""
@@ -148,7 +155,8 @@ class View:
         items = []
         for part, (text, _) in self.parts.items():
             lit, note = self._lit(picture, part)
-            items.append(Shown(lit, texts.looks_at(text), text, note, "words", part, part == key))
+            alt = named("panel_looks_at", word=text)
+            items.append(Shown(lit, alt, filled(text), note, "words", part, part == key))
         return pictures(items, least=104)
 
 
@@ -162,10 +170,10 @@ def build_looks(hooks: Hooks) -> Panel:
     chosen, size_state = (
         gr.State(""),
         gr.Radio(
-            [(texts.ALL_LAYERS, ALL)],
+            [(label("panel_looks_all_sizes"), ALL)],
             value=ALL,
-            label=texts.WHICH_SIZE,
-            info=texts.WHICH_SIZE_INFO,
+            label=label("panel_looks_size"),
+            info=label("panel_looks_size_info"),
             elem_id="how-looks-size",
             elem_classes="how-radio",
         ),
@@ -175,7 +183,7 @@ def build_looks(hooks: Hooks) -> Panel:
         large = area("looks-large")
         with gr.Column():
             steps = area("looks-steps")
-            gr.HTML(heading(texts.ALL_WORDS), apply_default_css=False)
+            entitle("panel_looks_all_words")
             tiles = area("looks-tiles")
     with gr.Row(elem_classes="how-row how-fields"):
         weight = gr.Slider(
@@ -183,12 +191,12 @@ def build_looks(hooks: Hooks) -> Panel:
             2,
             value=1.5,
             step=0.1,
-            label=texts.WEIGHT,
-            info=texts.WEIGHT_INFO,
+            label=label("panel_looks_weight"),
+            info=label("panel_looks_weight_info"),
             elem_id="how-looks-weight",
             buttons=[],
         )
-        again = gr.Button(texts.DRAW_AGAIN, elem_id="how-looks-again")
+        again = gr.Button(label("how_draw_again"), elem_id="how-looks-again")
     redrawn = area("looks-redrawn")
     conclude(NAME)
 
@@ -219,7 +227,7 @@ def build_looks(hooks: Hooks) -> Panel:
     async def redraw(scene: Scene, visitor: str) -> str:
         run, key = scene.recording, part_in(scene)
         if not key.startswith("w"):
-            raise LabError(texts.WORDS_ONLY)
+            raise LabError(say("panel_looks_words_only"))
         word = run.words[int(key[1:])]
         places = [run.places[position] for position in word.positions]
         louder = weighted_caption(
@@ -230,7 +238,7 @@ def build_looks(hooks: Hooks) -> Panel:
         )
         return pictures(
             (
-                Shown(run.picture, "your picture", texts.AS_IT_WAS, kind="picture"),
+                Shown(run.picture, named("how_yours"), say("how_as_it_was"), kind="picture"),
                 Shown(picture.image, louder, louder, kind="picture"),
             ),
             least=220,

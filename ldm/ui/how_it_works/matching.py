@@ -9,7 +9,7 @@ from PIL import Image
 
 from ldm.explain.matching import Matcher, load_matcher
 from ldm.ui.form import Updates
-from ldm.ui.how_it_works import plots, texts
+from ldm.ui.how_it_works import plots
 from ldm.ui.how_it_works.panel import (
     Hooks,
     Panel,
@@ -18,10 +18,12 @@ from ldm.ui.how_it_works.panel import (
     build_opened,
     chart,
     conclude,
+    entitle,
     introduce,
     thumbnail,
 )
-from ldm.ui.how_it_works.visuals import Shown, pictures, said
+from ldm.ui.how_it_works.visuals import Shown, named, pictures, said
+from ldm.ui.texts import Text, filled, joined, label, say
 
 NAME = "matching"
 MOST_CAPTIONS = 8
@@ -39,14 +41,14 @@ def captions_in(text: str, own: str) -> list[str]:
     return list(dict.fromkeys([own, *lines]))[:MOST_CAPTIONS]
 
 
-def images_of(scene: Scene, opened: object) -> list[tuple[str, Image.Image]]:
+def images_of(scene: Scene, opened: object) -> list[tuple[Text, Image.Image]]:
     """Expected pictures on the way, the finished one, and the visitor's own."""
     film, frames = scene.lab.film(scene.recording), scene.recording.frames
     places = sorted({0, len(film) // 4, len(film) // 2})
-    found = [(texts.at_step(frames[i].index + 1), film[i]) for i in places]
-    found.append((texts.YOUR_PICTURE, scene.recording.picture))
+    found = [(Text("how_at_step", {"step": frames[i].index + 1}), film[i]) for i in places]
+    found.append((Text("how_yours"), scene.recording.picture))
     if isinstance(opened, Image.Image):
-        found.append((texts.OPENED, opened))
+        found.append((Text("panel_matching_opened"), opened))
     return found
 
 
@@ -56,35 +58,43 @@ def build_matching(hooks: Hooks, opened: gr.State, clip: str) -> Panel:
         build_opened(opened)
     lines = gr.Textbox(
         "",
-        label=texts.CAPTIONS,
-        info=texts.CAPTIONS_INFO,
+        label=label("panel_matching_captions"),
+        info=label("panel_matching_captions_info"),
         lines=3,
         elem_id="how-captions",
         visible=bool(clip),
     )
-    shown, figures = area("matching-pictures"), chart("matching-matrix")
+    shown = area("matching-pictures")
+    if clip:
+        entitle("panel_matching_matrix", "panel_matching_matrix_note")
+    figures = chart("matching-matrix")
     conclude(NAME)
 
     def draw(scene: Scene) -> Updates:
         if not clip:
-            return {shown: said(texts.clip_needed(SETTING)), figures: None}
+            return {shown: said(say("panel_matching_needs", setting=SETTING)), figures: None}
         captions = captions_in(str(scene.values[lines] or ""), scene.recording.recipe.prompt)
         images = images_of(scene, scene.values[opened])
         with scene.lab.asking():
             found = matcher(clip).cosines(captions, [image for _, image in images])
-        names = [name for name, _ in images]
+        items = (
+            Shown(
+                thumbnail(image),
+                named(name.key, **name.values),
+                joined(f"{number} ", filled(name)),
+                kind="picture",
+            )
+            for number, (name, image) in enumerate(images, 1)
+        )
         return {
-            shown: pictures(
-                (Shown(thumbnail(i), name, name, kind="picture") for name, i in images), least=110
-            ),
+            shown: pictures(items, least=110),
             figures: plots.matrix(
                 captions,
                 found.tolist(),
-                "cosine",
                 plots.WORDS,
                 float(found.min()),
                 float(found.max()),
-                columns=names,
+                columns=[""] * len(images),  # numbered, as the pictures are
             ),
         }
 

@@ -1,5 +1,7 @@
 """Panel 5, *The U-Net*: its plan, what a block puts out, and what breaks without a part."""
 
+from dataclasses import dataclass
+
 import gradio as gr
 import torch
 from PIL import Image
@@ -7,12 +9,11 @@ from torch import Tensor, nn
 
 from ldm import imaging
 from ldm.explain import colours
-from ldm.explain.diagram import Plan
+from ldm.explain.diagram import Block, Plan
 from ldm.explain.edits import Edit, WordsOff
 from ldm.explain.questions import look_inside
 from ldm.explain.recording import Recorder, Recording
 from ldm.ui.form import Updates
-from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.lab import LabError
 from ldm.ui.how_it_works.panel import (
     Hooks,
@@ -25,17 +26,20 @@ from ldm.ui.how_it_works.panel import (
     introduce,
     pressed,
 )
-from ldm.ui.how_it_works.plan_drawing import drawing, title_of
+from ldm.ui.how_it_works.plan_drawing import drawing, number_of, title_of
 from ldm.ui.how_it_works.visuals import (
     Shown,
     facts,
     heading,
+    named,
     number,
     pictures,
     said,
     source,
     sum_of,
+    titled,
 )
+from ldm.ui.texts import Text, attributes, joined, label, say
 
 NAME = "network"
 FIRST = "mid_block"
@@ -43,13 +47,54 @@ CHANNELS_SHOWN = 16
 SHOWN_SIDE = 320
 
 
-def parts_to_switch(plan: Plan) -> list[tuple[str, str]]:
-    """What can be switched off: (title, key)."""
-    titles = {block.name: title_of(block) for block in plan.blocks}
-    words = [(texts.words_off(titles[b.name]), f"words:{b.name}") for b in plan.blocks if b.cross]
+@dataclass(frozen=True)
+class Part:
+    """What can be switched off. choice: in a list, where a text that Gradio translates takes no
+    values, but figures can stand behind it; title: what it is called elsewhere.
+    """
+
+    key: str
+    choice: str
+    title: Text
+
+
+def _place(block: Block) -> str:
+    """A block in figures: "↓ 2"."""
+    return f"{'↓' if block.side == 'down' else '↑'} {number_of(block)}"
+
+
+def _words(block: Block) -> Part:
+    choice = (
+        str(label("panel_network_choose_words_middle"))
+        if block.side == "middle"
+        else f"{label('panel_network_choose_words')} {_place(block)}"
+    )
+    title = Text("panel_network_words_off", {"block": title_of(block)})
+    return Part(f"words:{block.name}", choice, title)
+
+
+def _skip(source: Block, target: Block) -> Part:
+    choice = (
+        str(label("panel_network_choose_skip_in"))
+        if source.side == "in"
+        else f"{label('panel_network_choose_skip')} {_place(source)}"
+    )
+    ends = {"source": title_of(source), "target": title_of(target)}
+    return Part(
+        f"skip:{source.name}:{target.name}",
+        f"{choice} → {_place(target)}",
+        Text("panel_network_skip_off", ends),
+    )
+
+
+def parts_to_switch(plan: Plan) -> list[Part]:
+    blocks = {block.name: block for block in plan.blocks}
     pairs = dict.fromkeys((skip.source, skip.target) for skip in plan.skips)
-    skips = [(texts.skip_off(titles[a], titles[b]), f"skip:{a}:{b}") for a, b in pairs]
-    return [(texts.ALL_WORDS_OFF, "words:"), *words, *reversed(skips)]
+    return [
+        Part("words:", str(label("panel_network_choose_all")), Text("panel_network_choose_all")),
+        *(_words(block) for block in plan.blocks if block.cross),
+        *reversed([_skip(blocks[source], blocks[target]) for source, target in pairs]),
+    ]
 
 
 def edits_of(plan: Plan, key: str) -> tuple[Edit, ...]:
@@ -66,7 +111,7 @@ def real_kernel(scene: Scene) -> str:
     found = (m for m in vae.modules() if isinstance(m, nn.Conv2d) and m.in_channels == 3)
     layer = next(found, None)
     if layer is None:
-        return said(texts.NO_KERNEL)
+        return said(say("panel_network_no_kernel"))
     weight = layer.weight[0].detach().float().cpu()  # (3, k, k), of its first output
     side = weight.shape[-1]
     pixels = imaging.to_tensor(image)[0]
@@ -81,30 +126,30 @@ def real_kernel(scene: Scene) -> str:
         whole = torch.nn.functional.conv2d(pixels[None], weight[None], padding=side // 2)[0, 0]
     spread = float(whole.std()) or 1.0
     items = (
-        Shown(imaging.to_image(patch), texts.PATCH, texts.PATCH, f"{side} × {side}", "picture"),
-        Shown(imaging.to_image(weight / weight.abs().max()), texts.KERNEL, texts.KERNEL, "", ""),
-        Shown(
+        titled(imaging.to_image(patch), Text("panel_network_patch"), f"{side} × {side}", "picture"),
+        titled(imaging.to_image(weight / weight.abs().max()), Text("panel_network_kernel")),
+        titled(
             colours.signed(products, limit),
-            texts.PRODUCTS,
-            texts.PRODUCTS,
-            texts.sum_is(number(float(products.sum()) + bias)),
+            Text("panel_network_products"),
+            say("panel_network_sum", total=number(float(products.sum()) + bias)),
             "latents",
         ),
-        Shown(
-            colours.signed(whole / spread, 3.0), texts.EVERYWHERE, texts.EVERYWHERE, "", "latents"
+        titled(
+            colours.signed(whole / spread, 3.0), Text("panel_network_everywhere"), kind="latents"
         ),
     )
-    return heading(texts.CONVOLUTION, texts.convolution_note(layer.stride[0])) + sum_of(
-        items, ("×", "=", "→")
-    )
+    slides = "panel_network_slides" if layer.stride[0] > 1 else "panel_network_slides_one"
+    note = joined(say("panel_network_convolution_note"), " ", say(slides, pixels=layer.stride[0]))
+    return heading(say("panel_network_convolution"), note) + sum_of(items, ("×", "=", "→"))
 
 
 def picture_to_press(run: Recording) -> str:
     """The picture, every place of which is a choice."""
     return (
-        heading(texts.PLACES, texts.PLACES_NOTE)
+        heading(say("panel_network_places"), say("panel_network_places_note"))
         + f'<div class="how-place"><img src="{source(run.picture)}" alt="" draggable="false">'
-        f'<button type="button" data-choice="place" aria-label="{texts.PLACES}"></button></div>'
+        '<button type="button" data-choice="place"'
+        f"{attributes({'aria-label': 'panel_network_places'})}></button></div>"
     )
 
 
@@ -121,8 +166,10 @@ def looked_from(scene: Scene, across: float, down: float) -> str:
         mean = torch.stack(maps).mean(0)
         low, high = float(mean.min()), float(mean.max())
         lit = colours.overlaid(run.picture, (mean - low) / max(high - low, 1e-9))
-        note = texts.from_to(number(100 * low, 2), number(100 * high, 2))
-        items.append(Shown(lit, texts.LOOKED, f"{columns} × {rows}", note, "words"))
+        note = say("how_from_to", low=number(100 * low, 2), high=number(100 * high, 2))
+        items.append(
+            Shown(lit, named("panel_network_looked"), f"{columns} × {rows}", note, "words")
+        )
     return pictures(items, least=190)
 
 
@@ -132,8 +179,13 @@ def build_network(hooks: Hooks) -> Panel:
     plan_area = area("network-plan")
     features = area("network-features")
     with gr.Row(elem_classes="how-row how-fields"):
-        off = gr.Dropdown([], label=texts.SWITCH_OFF, elem_id="how-switch-off", filterable=False)
-        again = gr.Button(texts.DRAW_AGAIN, elem_id="how-switch-off-again")
+        off = gr.Dropdown(
+            [],
+            label=label("panel_network_switch_off"),
+            elem_id="how-switch-off",
+            filterable=False,
+        )
+        again = gr.Button(label("how_draw_again"), elem_id="how-switch-off-again")
     broken = area("network-broken")
     with gr.Row(elem_classes="how-split"):
         place, looked = area("network-place"), area("network-looked")
@@ -154,7 +206,7 @@ def build_network(hooks: Hooks) -> Panel:
             (
                 Shown(
                     colours.signed((output[i] - output[i].mean()) / spread, 3.0),
-                    f"channel {int(i) + 1}",
+                    named("how_channel", number=int(i) + 1),
                     note=f"{int(i) + 1}",
                     kind="latents",
                 )
@@ -166,21 +218,25 @@ def build_network(hooks: Hooks) -> Panel:
         main = colour.resize(
             (SHOWN_SIDE, max(1, round(SHOWN_SIDE * ratio))), Image.Resampling.NEAREST
         )
-        shape = f"{chosen.channels} channels of {output.shape[2]} × {output.shape[1]}"
+        rows, columns = output.shape[1:]
+        shape = say("panel_network_shape", channels=chosen.channels, columns=columns, rows=rows)
+        weights = (
+            ("panel_network_weights_here", chosen.parameters),
+            ("panel_network_weights_all", plan.parameters),
+            ("panel_network_weights_words", plan.text_parameters),
+        )
+        pca, pca_note = say("panel_network_pca"), say("panel_network_pca_note")
         return {
             plan_area: drawing(plan, chosen.name, (run.final.shape[1], run.final.shape[2])),
-            features: heading(f"{title_of(chosen)}: {texts.PUTS_OUT}", shape)
+            features: heading(say("panel_network_puts_out", block=title_of(chosen)), shape)
             + '<div class="how-side">'
             + pictures(
-                [Shown(main, texts.PCA_ALT, texts.PCA, texts.PCA_NOTE, "latents")], least=240
+                [Shown(main, named("panel_network_pca_alt"), pca, pca_note, "latents")], least=240
             )
             + f"<div>{some}</div></div>"
             + facts(
-                (
-                    (texts.NUMBERS_HERE, texts.millions(chosen.parameters)),
-                    (texts.NUMBERS_ALL, texts.millions(plan.parameters)),
-                    (texts.NUMBERS_WORDS, texts.millions(plan.text_parameters)),
-                )
+                (say(name), say("panel_network_millions", count=round(count / 1e6, 2)))
+                for name, count in weights
             ),
             place: picture_to_press(run),
             looked: looked_from(scene, 0.5, 0.5),
@@ -188,20 +244,21 @@ def build_network(hooks: Hooks) -> Panel:
         }
 
     def fresh(scene: Scene) -> Updates:
-        choices = parts_to_switch(scene.lab.plan(scene.recording))
-        return {off: gr.update(choices=choices, value=choices[0][1])}
+        parts = parts_to_switch(scene.lab.plan(scene.recording))
+        choices = [(part.choice, part.key) for part in parts]
+        return {off: gr.update(choices=choices, value=parts[0].key)}
 
     async def without(scene: Scene, visitor: str) -> str:
         run, key = scene.recording, str(scene.values[off])
         plan = scene.lab.plan(run)
-        titles = {key: title for title, key in parts_to_switch(plan)}
+        titles = {part.key: part.title for part in parts_to_switch(plan)}
         if key not in titles:
-            raise LabError(texts.NOTHING_SWITCHED)
+            raise LabError(say("panel_network_nothing"))
         recorder = Recorder(edits_of(plan, key), with_words=False)
         picture = await scene.lab.draw(run.recipe, visitor, recorder, *run.given)
         items = (
-            Shown(run.picture, "your picture", texts.AS_IT_WAS, kind="picture"),
-            Shown(picture.image, titles[key], titles[key], kind="picture"),
+            Shown(run.picture, named("how_yours"), say("how_as_it_was"), kind="picture"),
+            titled(picture.image, titles[key], kind="picture"),
         )
         return pictures(items, least=220)
 

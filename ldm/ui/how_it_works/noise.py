@@ -10,7 +10,7 @@ from torch import Tensor
 from ldm.explain import colours
 from ldm.explain.measures import decibels, signal_to_noise
 from ldm.ui.form import Updates
-from ldm.ui.how_it_works import plots, texts
+from ldm.ui.how_it_works import plots
 from ldm.ui.how_it_works.panel import (
     Hooks,
     Panel,
@@ -19,6 +19,7 @@ from ldm.ui.how_it_works.panel import (
     chart,
     conclude,
     connect_button,
+    entitle,
     introduce,
     pressed_step,
     thumbnail,
@@ -27,13 +28,15 @@ from ldm.ui.how_it_works.visuals import (
     Shown,
     data_uri,
     facts,
-    heading,
+    named,
     number,
     pictures,
     said,
     strip,
     sum_of,
+    titled,
 )
+from ldm.ui.texts import Text, filled, label, say, steps_in_words
 
 NAME = "noise"
 CHANNELS = 8  # shown of the latents, where there are more
@@ -43,16 +46,18 @@ FRAME_MS, LAST_MS = 120, 1600
 
 
 def channels(latents: Tensor, kind: str, what: str, most: int = CHANNELS) -> str:
-    """The channels of (C, h, w), or the first of many, as signed maps."""
+    """The channels of (C, h, w), or the first of many, as signed maps. what: the text that says
+    what they are of.
+    """
     return pictures(
         (
             Shown(
                 colours.signed(channel, LATENT_LIMIT),
-                f"{what}, channel {index + 1}: blue below zero, orange above",
-                note=f"channel {index + 1}",
+                named("how_channel_alt", what=Text(what), number=number),
+                note=say("how_channel", number=number),
                 kind=kind,
             )
-            for index, channel in enumerate(latents[:most])
+            for number, channel in enumerate(latents[:most], 1)
         ),
         least=72,
     )
@@ -65,17 +70,17 @@ def three(scene: Scene) -> str:
     clean = lab.film(scene.recording)[scene.step]
     whole = (1 + frame.sigma**2) ** 0.5
     shown = (
-        Shown(given, texts.GIVEN_ALT, texts.GIVEN, "", "latents"),
-        Shown(clean, texts.CLEAN_ALT, texts.CLEAN, "", "picture"),
-        Shown(noise, texts.NOISE_ALT, texts.NOISE, "", "noise"),
+        Shown(given, named("panel_noise_given_alt"), say("panel_noise_given"), kind="latents"),
+        Shown(clean, named("panel_noise_clean_alt"), say("panel_noise_clean"), kind="picture"),
+        Shown(noise, named("panel_noise_found_alt"), say("panel_noise_found"), kind="noise"),
     )
     signs = (f"= {number(1 / whole, 2)} ×", f"+ {number(frame.sigma / whole, 2)} ×")
     maps = "".join(
         channels(latents, kind, what)
         for latents, kind, what in (
-            (frame.latents, "latents", texts.GIVEN),
-            (frame.x0, "picture", texts.CLEAN),
-            (frame.noise, "noise", texts.NOISE),
+            (frame.latents, "latents", "panel_noise_given"),
+            (frame.x0, "picture", "panel_noise_clean"),
+            (frame.noise, "noise", "panel_noise_found"),
         )
     )
     return sum_of(shown, signs) + f'<div class="how-three">{maps}</div>'
@@ -84,15 +89,13 @@ def three(scene: Scene) -> str:
 def figures(scene: Scene) -> str:
     frame, run = scene.frame, scene.recording
     ratio = signal_to_noise(frame.sigma)
+    share = number(100 * frame.sigma**2 / (1 + frame.sigma**2))
     return facts(
         (
-            ("noise level σ", number(frame.sigma)),
-            ("signal : noise", f"{number(decibels(ratio))} dB"),
-            (
-                "noise in what is given",
-                f"{number(100 * frame.sigma**2 / (1 + frame.sigma**2))} % of the variance",
-            ),
-            ("length of this step", number(run.moved[frame.index])),
+            (say("panel_noise_sigma"), number(frame.sigma)),
+            (say("panel_noise_ratio"), f"{number(decibels(ratio))} dB"),
+            (say("panel_noise_share"), say("panel_noise_of_variance", percent=share)),
+            (say("panel_noise_length"), number(run.moved[frame.index])),
         )
     )
 
@@ -103,7 +106,7 @@ def film_strip(scene: Scene) -> str:
         (
             Shown(
                 thumbnail(image, 144),
-                f"expected picture at step {index + 1}",
+                named("panel_noise_expected_at", step=index + 1),
                 note=str(index + 1),
                 kind="picture",
                 choice=index + 1,
@@ -111,27 +114,17 @@ def film_strip(scene: Scene) -> str:
             )
             for index, image in enumerate(film)
         ),
-        "The expected picture at every step",
+        "panel_noise_film",
     )
 
 
 def curves(scene: Scene) -> tuple[object, object]:
     """Signal to noise, and the length of each step."""
     run, now = scene.recording, scene.frame.index + 1
-    ratio = [
-        {
-            "step": i + 1,
-            "signal to noise (dB)": round(decibels(signal_to_noise(sigma)), 3),
-            "is": "signal to noise",
-        }
-        for i, sigma in enumerate(run.asked)
-    ]
-    moved = [{"step": i + 1, "step length": length} for i, length in enumerate(run.moved)]
+    ratio = [decibels(signal_to_noise(sigma)) for sigma in run.asked]
     return (
-        plots.lines(
-            ratio, "step", "signal to noise (dB)", "is", {"signal to noise": plots.PICTURE}, now
-        ),
-        plots.bars(moved, "step", "step length", plots.LATENTS, now, height=240),
+        plots.lines([*enumerate(ratio, 1)], plots.PICTURE, now),
+        plots.bars(enumerate(run.moved, 1), plots.LATENTS, now, height=240),
     )
 
 
@@ -151,8 +144,9 @@ def animation(scene: Scene) -> str:
     )
     url = data_uri(data.getvalue(), "image/webp")
     return (
-        f'<figure class="how-film" data-kind="picture"><img src="{url}" alt="{texts.FILM_ALT}">'
-        f'<figcaption><a href="{url}" download="noise-to-picture.webp">{texts.SAVE_FILM}</a>'
+        f'<figure class="how-film" data-kind="picture"><img src="{url}"'
+        f"{named('panel_noise_film_alt')}><figcaption>"
+        f'<a href="{url}" download="noise-to-picture.webp">{say("panel_noise_save")}</a>'
         "</figcaption></figure>"
     )
 
@@ -161,13 +155,18 @@ def build_noise(hooks: Hooks) -> Panel:
     introduce(NAME)
     numbers = area("noise-figures")
     three_pictures = area("noise-three")
-    gr.HTML(heading(texts.FILM_STRIP), apply_default_css=False)
+    entitle("panel_noise_film")
     film = area("noise-film")
     with gr.Row(elem_classes="how-charts"):
-        ratio, moved = chart("noise-ratio"), chart("noise-moved")
+        with gr.Column():
+            entitle("panel_noise_ratio_chart")
+            ratio = chart("noise-ratio")
+        with gr.Column():
+            entitle("panel_noise_length_chart")
+            moved = chart("noise-moved")
     with gr.Row(elem_classes="how-row"):
-        few = gr.Button(texts.FEW_STEPS, elem_id="how-few")
-        animate = gr.Button(texts.ANIMATE, elem_id="how-animate")
+        few = gr.Button(label("panel_noise_few"), elem_id="how-few")
+        animate = gr.Button(label("panel_noise_play"), elem_id="how-animate")
     few_pictures, animated = area("noise-few"), area("noise-animation")
     conclude(NAME)
 
@@ -187,13 +186,12 @@ def build_noise(hooks: Hooks) -> Panel:
         recipes = [replace(run.recipe, num_inference_steps=count) for count in counts]
         drawn = await scene.lab.variations(run, recipes, visitor)
         items = [
-            Shown(each.image, f"drawn in {count} steps", texts.steps(count), kind="picture")
+            titled(each.image, steps_in_words(count), kind="picture")
             for count, each in zip(counts, drawn, strict=True)
         ]
-        last = Shown(
-            run.picture, "your picture", texts.steps(run.recipe.num_inference_steps), kind="picture"
-        )
-        return said(texts.SAME_NOISE) + pictures([*items, last])
+        own = filled(steps_in_words(run.recipe.num_inference_steps))
+        last = Shown(run.picture, named("how_yours"), own, kind="picture")
+        return said(say("panel_noise_same")) + pictures([*items, last])
 
     async def play(scene: Scene, visitor: str) -> str:
         return animation(scene)

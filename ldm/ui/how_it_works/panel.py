@@ -21,11 +21,11 @@ from ldm.imaging import ImageError, open_image
 from ldm.pipeline import DrawingError
 from ldm.recipe import RecipeError
 from ldm.ui.form import Updates, Values, plain_words
-from ldm.ui.how_it_works import texts
+from ldm.ui.how_it_works.contents import PANELS
 from ldm.ui.how_it_works.lab import Lab, LabError
-from ldm.ui.how_it_works.panel_texts import PANELS
 from ldm.ui.how_it_works.terms import Terms
-from ldm.ui.how_it_works.visuals import CHOOSE, problem, said
+from ldm.ui.how_it_works.visuals import CHOOSE, heading, problem, said
+from ldm.ui.texts import label, say, say_formulas
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Hooks:
         return {self.key, self.step, self.terms}
 
 
-def area(name: str, label: str = "") -> gr.HTML:
+def area(name: str) -> gr.HTML:
     """A place for pictures in a panel; what is pressed in it fires `select`."""
     return gr.HTML(
         "",
@@ -97,7 +97,6 @@ def area(name: str, label: str = "") -> gr.HTML:
         apply_default_css=False,
         elem_id=f"how-{name}",
         elem_classes="how-area",
-        label=label or None,
     )
 
 
@@ -107,12 +106,16 @@ def chart(name: str) -> gr.Plot:
     )
 
 
+def entitle(key: str, note: str = "") -> None:
+    """A heading, by the text's name; note: the name of what it needs saying."""
+    gr.HTML(heading(say(key), say(note) if note else ""), apply_default_css=False)
+
+
 def introduce(name: str) -> None:
     """The panel's question and its answer in a few sentences."""
-    panel = PANELS[name]
     gr.HTML(
-        f'<div class="how-lead"><h2>{html.escape(panel.question)}</h2>'
-        f"<p>{html.escape(panel.lead)}</p></div>",
+        f'<div class="how-lead"><h2>{say(f"panel_{name}_question")}</h2>'
+        f"<p>{say(f'panel_{name}_lead')}</p></div>",
         apply_default_css=False,
     )
 
@@ -120,15 +123,17 @@ def introduce(name: str) -> None:
 def conclude(name: str) -> None:
     """What to try, and the formula with its sources, folded."""
     panel = PANELS[name]
-    tries = "".join(f"<li>{html.escape(item)}</li>" for item in panel.tries)
+    tries = "".join(
+        f"<li>{say(f'panel_{name}_try_{number}')}</li>" for number in range(1, panel.tries + 1)
+    )
     sources = "".join(
         f'<li><a href="{url}" target="_blank" rel="noopener">{html.escape(title)}</a></li>'
         for title, url in panel.sources
     )
     gr.HTML(
-        f'<aside class="how-more"><h3>{texts.TRY}</h3><ul>{tries}</ul>'
-        f"<details><summary>{texts.MATHS}</summary><p>{panel.maths}</p><ul>{sources}</ul>"
-        "</details></aside>",
+        f'<aside class="how-more"><h3>{say("how_try")}</h3><ul>{tries}</ul>'
+        f"<details><summary>{say('how_maths')}</summary>"
+        f"<p>{say_formulas(f'panel_{name}_maths')}</p><ul>{sources}</ul></details></aside>",
         apply_default_css=False,
     )
 
@@ -142,7 +147,7 @@ def words_of(error: Exception) -> str:
     if isinstance(error, REFUSALS):
         return str(error)
     log.exception("a panel failed", exc_info=error)
-    return texts.WENT_WRONG
+    return say("how_went_wrong")
 
 
 def drawn(panel: Panel, scene: Scene) -> Updates:
@@ -166,7 +171,7 @@ def connect_button(
     async def press(
         values: dict[Component, Any], request: gr.Request
     ) -> AsyncGenerator[Updates, None]:
-        yield {output: said(texts.DRAWING), button: gr.update(interactive=False)}
+        yield {output: said(say("how_drawing")), button: gr.update(interactive=False)}
         try:
             scene = scene_of(hooks, values)
             shown = await answer(scene, request.session_hash or "")
@@ -225,9 +230,9 @@ def build_opened(opened: gr.State) -> None:
     """Two buttons that say which picture the panels on pictures take: one's own or the run's."""
     with gr.Row(elem_classes="how-row"):
         upload = gr.UploadButton(
-            texts.OPEN_PICTURE, file_types=["image"], size="sm", elem_id="how-open"
+            str(label("how_open_picture")), file_types=["image"], size="sm", elem_id="how-open"
         )
-        back = gr.Button(texts.USE_RUN, size="sm", elem_id="how-use-run")
+        back = gr.Button(label("how_use_run"), size="sm", elem_id="how-use-run")
     message = gr.HTML("", elem_classes="ldm-slot")
 
     def take(path: str | None) -> Updates:

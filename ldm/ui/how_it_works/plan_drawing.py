@@ -4,21 +4,24 @@ Owns the places and the markup. Does not know what is shown of a block that was 
 """
 
 from collections.abc import Sequence
-from html import escape
 
 from ldm.explain.diagram import Block, Plan
-from ldm.ui.how_it_works import texts
+from ldm.ui.texts import Text, attributes, say, say_in_drawing
 
 # Of the drawing, in its own units.
 WIDE, HIGH, RIGHT, DOWN, EDGE = 150, 64, 66, 92, 8
 Places = dict[str, tuple[float, float]]
 
 
-def title_of(block: Block) -> str:
+def number_of(block: Block) -> int:
+    """Which of its side a block on the way down or up is, from 1."""
+    return int(block.name.partition("_blocks.")[2]) + 1
+
+
+def title_of(block: Block) -> Text:
     """What people call the block: "in", "down 2", "middle", "up 1"."""
-    side, _, index = block.name.partition("_blocks.")
-    names = {"conv_in": texts.BLOCK_IN, "mid_block": texts.BLOCK_MIDDLE}
-    return names.get(block.name) or texts.block_title(side, int(index) + 1)
+    key = f"panel_network_{block.side}"
+    return Text(key, {"number": number_of(block)} if block.side in ("down", "up") else {})
 
 
 def places_of(plan: Plan) -> Places:
@@ -40,18 +43,22 @@ def places_of(plan: Plan) -> Places:
 
 def _box(block: Block, at: tuple[float, float], size: Sequence[int], shade: float, on: bool) -> str:
     x, y = at
-    title = escape(title_of(block))
+    title = title_of(block)
     rows, columns = (-(-side // block.scale) for side in size)
-    label = f"{title}: {block.channels} channels at {columns} × {rows}"
-    words = ""
-    if block.cross:
-        label += texts.HEARS_WORDS
-        words = f'<circle cx="{x + WIDE - 15}" cy="{y + 15}" r="6"/>'
+    name = attributes(
+        {"aria-label": "panel_network_block_hears" if block.cross else "panel_network_block"},
+        block=title,
+        channels=block.channels,
+        columns=columns,
+        rows=rows,
+    )
+    words = f'<circle cx="{x + WIDE - 15}" cy="{y + 15}" r="6"/>' if block.cross else ""
     return (
-        f'<g role="button" tabindex="0" data-choice="{block.name}" aria-label="{label}" '
+        f'<g role="button" tabindex="0" data-choice="{block.name}"{name} '
         f'aria-pressed="{str(on).lower()}"><rect x="{x}" y="{y}" width="{WIDE}" height="{HIGH}" '
         f'rx="12" style="--shade:{shade:.2f}"/>'
-        f'<text x="{x + 14}" y="{y + 27}" class="name">{title}</text>'
+        f'<text x="{x + 14}" y="{y + 27}" class="name">'
+        f"{say_in_drawing(title.key, **title.values)}</text>"
         f'<text x="{x + 14}" y="{y + 49}">{block.channels} · {columns}×{rows}</text>{words}</g>'
     )
 
@@ -95,8 +102,8 @@ def drawing(plan: Plan, chosen: str, size: tuple[int, int]) -> str:
     width = max(x for x, _ in places.values()) + WIDE + EDGE
     height = max(y for _, y in places.values()) + HIGH + EDGE
     return (
-        f'<div class="how-plan"><svg viewBox="0 0 {width:.0f} {height:.0f}" role="group" '
-        f'aria-label="{texts.PLAN}">{flow}{skips}{boxes}</svg>'
-        f'<p class="how-key"><i data-kind="words"></i>{texts.KEY_WORDS}'
-        f'<i data-kind="skip"></i>{texts.KEY_SKIP}</p></div>'
+        f'<div class="how-plan"><svg viewBox="0 0 {width:.0f} {height:.0f}" role="group"'
+        f"{attributes({'aria-label': 'panel_network_plan'})}>{flow}{skips}{boxes}</svg>"
+        f'<p class="how-key"><i data-kind="words"></i>{say("panel_network_key_words")}'
+        f'<i data-kind="skip"></i>{say("panel_network_key_skip")}</p></div>'
     )

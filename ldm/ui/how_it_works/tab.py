@@ -19,12 +19,12 @@ from ldm.explain.measures import decibels, signal_to_noise
 from ldm.explain.recording import Recorder, Recording
 from ldm.recipe import Recipe
 from ldm.ui.form import Updates, Values
-from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.asking import TAB, Asking, build_asking
 from ldm.ui.how_it_works.both_ways import build_both_ways
 from ldm.ui.how_it_works.caption import build_words
 from ldm.ui.how_it_works.classes import Classes
 from ldm.ui.how_it_works.clock import build_time
+from ldm.ui.how_it_works.contents import PANELS
 from ldm.ui.how_it_works.guidance import build_guidance
 from ldm.ui.how_it_works.lab import Lab, LabError
 from ldm.ui.how_it_works.latent_space import build_latents
@@ -34,13 +34,12 @@ from ldm.ui.how_it_works.matching import build_matching
 from ldm.ui.how_it_works.network import build_network
 from ldm.ui.how_it_works.noise import build_noise
 from ldm.ui.how_it_works.panel import Hooks, Panel, drawn, scene_of, words_of
-from ldm.ui.how_it_works.panel_texts import PANELS
 from ldm.ui.how_it_works.teacher import build_teacher, connect_teacher
 from ldm.ui.how_it_works.terms import Terms
-from ldm.ui.how_it_works.visuals import Shown, number, pictures, said
+from ldm.ui.how_it_works.visuals import Shown, named, number, pictures, said
 from ldm.ui.how_it_works.wall import WallParts, build_wall, connect_wall
-from ldm.ui.stage import status_line
-from ldm.ui.texts import queued, say, step_of
+from ldm.ui.stage import alt_text, status_line
+from ldm.ui.texts import Markup, joined, label, queued, say, step_of
 
 FIRST = "noise"
 
@@ -121,7 +120,7 @@ class HowItWorks:
                             line = step_of(step, steps, seconds_left)
                             yield {self.status: status_line(line, step / steps)}
                         case Preview(images, _):
-                            yield {self.result: result_of(images[0], texts.PREVIEW_ALT)}
+                            yield {self.result: result_of(images[0], named("preview_alt"))}
                         case Result():
                             yield await asyncio.to_thread(
                                 self._opened, recorder, event, given, before
@@ -143,28 +142,35 @@ class HowItWorks:
         key = self.lab.shelf.put(recording)
         count = len(recording.frames)
         step = max(1, round(count / 2.5))
-        line = texts.drawn_in(result.seconds, len(recording.asked))
+        line = say("how_drawn_in", seconds=round(result.seconds, 1), steps=len(recording.asked))
         if recording.every > 1:
-            line += " " + texts.thinned(recording.every)
-        alt = texts.picture_alt(picture.recipe.prompt, picture.recipe.seed)
+            line = joined(line, " ", say("how_thinned", every=recording.every))
         return {
             self.key: key,
             self.step: gr.update(maximum=max(2, count), value=step, interactive=True),
             self.go: gr.update(interactive=True),
             self.status: status_line(line),
-            self.result: result_of(picture.image, alt),
+            self.result: result_of(picture.image, alt_text(picture.recipe)),
             **self._fresh({self.key: key}, recording, step),
         }
 
 
-def result_of(image: Image.Image, alt: str) -> str:
+def result_of(image: Image.Image, alt: Markup) -> str:
     return pictures([Shown(image, alt, kind="picture")], least=200)
 
 
 def step_words(recording: Recording, step: int) -> str:
     frame = recording.frames[step]
     ratio = number(decibels(signal_to_noise(frame.sigma)))
-    return said(texts.step_line(frame.index + 1, len(recording.asked), number(frame.sigma), ratio))
+    return said(
+        say(
+            "how_step_line",
+            step=frame.index + 1,
+            of=len(recording.asked),
+            sigma=number(frame.sigma),
+            ratio=ratio,
+        )
+    )
 
 
 def build_how_it_works(engine: Engine, clip: str = "", classes: int = 0) -> HowItWorks:
@@ -172,21 +178,22 @@ def build_how_it_works(engine: Engine, clip: str = "", classes: int = 0) -> HowI
     may have a wall at once.
     """
     lab = Lab(engine)
-    with gr.Tab(texts.TAB, id=TAB), gr.Column(elem_classes="ldm-tab how"):
+    with gr.Tab(label("how_tab"), id=TAB), gr.Column(elem_classes="ldm-tab how"):
         key = gr.State("", delete_callback=lab.shelf.drop)
         active, shown, opened = gr.State(FIRST), gr.State(""), gr.State(None)
         terms = gr.State(Terms())
         with gr.Row(elem_classes="how-top"):
             with gr.Column(elem_classes="how-ask"):
                 gr.HTML(
-                    f'<div class="how-lead"><h2>{texts.INTRO_TITLE}</h2><p>{texts.INTRO}</p></div>',
+                    f'<div class="how-lead"><h2>{say("how_intro_title")}</h2>'
+                    f"<p>{say('how_intro')}</p></div>",
                     apply_default_css=False,
                 )
                 asking, go = build_asking(engine)
                 status = gr.HTML(status_line(say("ready")), elem_id=f"{TAB}-status")
                 teacher = build_teacher(classes > 0)
             result = gr.HTML(
-                f'<div class="how-empty"><p>{texts.NOT_YET}</p></div>',
+                f'<div class="how-empty"><p>{say("how_not_yet")}</p></div>',
                 apply_default_css=False,
                 elem_id=f"{TAB}-result",
                 elem_classes="how-result",
@@ -198,8 +205,8 @@ def build_how_it_works(engine: Engine, clip: str = "", classes: int = 0) -> HowI
                 20,
                 value=1,
                 step=1,
-                label=texts.STEP,
-                info=texts.STEP_INFO,
+                label=label("how_step"),
+                info=label("how_step_info"),
                 interactive=False,
                 elem_id=f"{TAB}-step",
                 buttons=[],
@@ -222,8 +229,9 @@ def build_how_it_works(engine: Engine, clip: str = "", classes: int = 0) -> HowI
         }
         panels = []
         with gr.Tabs(elem_classes="how-panels", selected=FIRST) as tabs:
-            for name, panel in PANELS.items():
-                with gr.Tab(panel.title, id=name), gr.Column(elem_classes="how-panel"):
+            for name in PANELS:
+                title = label(f"panel_{name}_title")
+                with gr.Tab(title, id=name), gr.Column(elem_classes="how-panel"):
                     if name in build_with_pictures:
                         panels.append(build_with_pictures[name](hooks, opened))
                     elif name == "matching":
@@ -249,7 +257,7 @@ def _connect(
 ) -> None:
     hooks, lab, asking, key, step = made.hooks, made.lab, made.asking, made.key, made.step
     terms = hooks.terms
-    by_title = {panel.title: name for name, panel in PANELS.items()}
+    names = [*PANELS]
     by_name = {panel.name: panel for panel in made.panels}
     inputs = list(dict.fromkeys(c for panel in made.panels for c in panel.inputs))
     outputs = list(dict.fromkeys(c for panel in made.panels for c in panel.outputs))
@@ -277,18 +285,18 @@ def _connect(
         try:
             scene = scene_of(hooks, values)
         except LabError as error:
-            yield {panel.outputs[0]: said(str(error)), shown: ""}
+            yield {panel.outputs[0]: said(error.words), shown: ""}
             return
         words: Updates = {line: step_words(scene.recording, scene.step)}
         if now == values[shown]:
             yield words
             return
         if panel.slow:
-            yield {**words, panel.outputs[0]: said(texts.WORKING)}
+            yield {**words, panel.outputs[0]: said(say("how_working"))}
         yield {**words, shown: now, **drawn(panel, scene)}
 
     def chosen(event: gr.SelectData) -> str:
-        return by_title[str(event.value)]
+        return names[int(event.index)]  # the title is in the visitor's language
 
     gr.on(
         made.go.click,

@@ -12,7 +12,7 @@ from ldm.diffusion import SAMPLERS
 from ldm.engine import Engine
 from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, Recipe, RecipeError
 from ldm.ui.form import whole
-from ldm.ui.how_it_works.panel_texts import PANELS
+from ldm.ui.how_it_works.contents import PANELS
 from ldm.ui.texts import TEXT_EXAMPLES
 
 # Each panel but the last has a lesson of its name.

@@ -14,7 +14,7 @@ from io import BytesIO
 from PIL import Image
 
 from ldm.ui.stage import data_url
-from ldm.ui.texts import Markup, markup
+from ldm.ui.texts import Filling, Markup, Text, attributes, filled, markup
 
 SMALL = 96  # pixels: what is at most so wide is shown cell by cell, and travels without loss
 
@@ -37,7 +37,7 @@ def source(image: Image.Image) -> str:
 class Shown:
     """A picture with its words. kind: what it is of, which gives its frame the colour of that:
     "picture", "noise", "latents", "words", "guidance" or "" for none. choice: what is told when it
-    is pressed. alt: plain words, or the attribute itself (`ldm.ui.texts.attributes`).
+    is pressed. alt: plain words, or the attribute itself (`named`).
     """
 
     image: Image.Image
@@ -65,6 +65,16 @@ def figure(shown: Shown) -> str:
     return f'<figure data-kind="{shown.kind}">{image}{words}</figure>'
 
 
+def named(key: str, **values: Filling) -> Markup:
+    """A picture's words where nobody sees it."""
+    return attributes({"alt": key}, **values)
+
+
+def titled(image: Image.Image, text: Text, note: str = "", kind: str = "") -> Shown:
+    """A picture whose title says all there is to say of it."""
+    return Shown(image, named(text.key, **text.values), filled(text), note, kind)
+
+
 def pictures(items: Iterable[Shown], least: int = 150) -> str:
     """Pictures side by side, each at least so many pixels wide, as many a line as there is room."""
     return (
@@ -73,11 +83,9 @@ def pictures(items: Iterable[Shown], least: int = 150) -> str:
 
 
 def strip(items: Iterable[Shown], label: str) -> str:
-    """Pictures in one line that scrolls."""
-    return (
-        f'<div class="how-strip" role="group" aria-label="{html.escape(label)}">'
-        f"{''.join(map(figure, items))}</div>"
-    )
+    """Pictures in one line that scrolls. label: the text that names it."""
+    name = attributes({"aria-label": label})
+    return f'<div class="how-strip" role="group"{name}>{"".join(map(figure, items))}</div>'
 
 
 def sum_of(items: Sequence[Shown], signs: Sequence[str]) -> str:
@@ -107,19 +115,18 @@ def _raised(exponent: int) -> str:
 def facts(values: Iterable[tuple[str, str]]) -> str:
     """Names and figures in a line."""
     rows = "".join(
-        f"<div><dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd></div>"
-        for name, value in values
+        f"<div><dt>{markup(name)}</dt><dd>{markup(value)}</dd></div>" for name, value in values
     )
     return f'<dl class="how-facts">{rows}</dl>'
 
 
 def heading(text: str, note: str = "") -> str:
-    words = f"<p>{html.escape(note)}</p>" if note else ""
-    return f'<div class="how-heading"><h3>{html.escape(text)}</h3>{words}</div>'
+    words = f"<p>{markup(note)}</p>" if note else ""
+    return f'<div class="how-heading"><h3>{markup(text)}</h3>{words}</div>'
 
 
 def said(text: str) -> str:
-    """A plain sentence."""
+    """A sentence by itself."""
     return f'<p class="how-said">{markup(text)}</p>'
 
 
@@ -140,14 +147,16 @@ class Chip:
 
 
 def chips(items: Iterable[Chip], label: str) -> str:
+    """Words in a row. label: the text that names it."""
+    name = attributes({"aria-label": label})
     buttons = "".join(
         f'<button type="button" data-choice="{html.escape(chip.choice)}" data-kind="{chip.kind}" '
         f'aria-pressed="{str(chip.chosen).lower()}" style="--level:{chip.level:.3f}">'
-        f"<b>{html.escape(chip.text)}</b>"
+        f"<b>{markup(chip.text)}</b>"
         f"{f'<span>{html.escape(chip.note)}</span>' if chip.note else ''}</button>"
         for chip in items
     )
-    return f'<div class="how-chips" role="group" aria-label="{html.escape(label)}">{buttons}</div>'
+    return f'<div class="how-chips" role="group"{name}>{buttons}</div>'
 
 
 # Tells which choice was pressed. The listener stands on the element, which stays when what is in it

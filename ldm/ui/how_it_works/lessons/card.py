@@ -12,8 +12,7 @@ import gradio as gr
 from gradio.components import Component
 
 from ldm.ui.form import Updates, Values
-from ldm.ui.how_it_works import texts
-from ldm.ui.how_it_works.lab import Lab, LabError
+from ldm.ui.how_it_works.lab import TO_DRAW, Lab, LabError
 from ldm.ui.how_it_works.lessons import markup
 from ldm.ui.how_it_works.lessons.course import LESSONS
 from ldm.ui.how_it_works.lessons.walk import (
@@ -239,7 +238,7 @@ def connect_card(card: Card, hooks: Hooks, places: Places) -> None:
             return gr.skip()
         if not chosen_in(progress):
             return {card.found: problem(say("lesson_choose_first"))}
-        return {card.found: said(texts.WORKING), **card.waiting(True, progress)}
+        return {card.found: said(say("how_working")), **card.waiting(True, progress)}
 
     async def measure(values: dict[Component, Any], request: gr.Request) -> Updates:
         progress: Progress | None = values[state]
@@ -252,7 +251,7 @@ def connect_card(card: Card, hooks: Hooks, places: Places) -> None:
             found = await question.find(scene, request.session_hash or "")
         except Exception as error:
             if isinstance(error, LabError) and not values[key]:
-                error = LabError(say("lessons_draw_first"))
+                error = LabError(say("lessons_draw_first", button=TO_DRAW))
             return {card.found: problem(words_of(error)), **card.waiting(False, progress)}
         known = Answer(answer.choice, written(values[card.why]), found)
         shown = show(values, replace(progress.answered(known), key=values[key]))

@@ -5,9 +5,10 @@ Markup alone; every word is a text of the lessons, translated on the page. Does 
 
 import html
 
+from ldm.ui.how_it_works.contents import PANELS
+from ldm.ui.how_it_works.lab import TO_DRAW
 from ldm.ui.how_it_works.lessons.course import LESSONS
 from ldm.ui.how_it_works.lessons.walk import CHOICES, Answer, Lesson, Progress, key
-from ldm.ui.how_it_works.panel_texts import PANELS
 from ldm.ui.texts import Markup, attributes, joined, say
 
 
@@ -66,7 +67,9 @@ def choice_text(lesson: str, question: int, choice: int) -> Markup:
 def asked(lesson: Lesson, progress: Progress, has_run: bool) -> str:
     """The open question: what to read, its terms, what is asked."""
     question = lesson.questions[progress.at]
-    first = "" if has_run else f'<p class="how-first">{say("lessons_draw_first")}</p>'
+    first = (
+        "" if has_run else f'<p class="how-first">{say("lessons_draw_first", button=TO_DRAW)}</p>'
+    )
     goal = f'<p class="how-goal">{say(f"lesson_{lesson.name}_goal")}</p>' * (progress.at == 0)
     return (
         f'<section class="how-question">{_head(lesson, progress)}{goal}{first}'

@@ -96,7 +96,7 @@ def channels_below(scene: Scene) -> Found:
 async def skips_cut(scene: Scene, visitor: str) -> Found:
     """Which skip connection the picture misses more: the first or the last on the way down."""
     run, plan = scene.recording, scene.lab.plan(scene.recording)
-    pairs = [key for _, key in parts_to_switch(plan) if key.startswith("skip:")]
+    pairs = [part.key for part in parts_to_switch(plan) if part.key.startswith("skip:")]
     order = [block.name for block in plan.blocks]
     pairs.sort(key=lambda key: order.index(key.split(":")[1]))
     cuts = [Recorder(edits_of(plan, key), with_words=False) for key in (pairs[0], pairs[-1])]

@@ -11,7 +11,6 @@ from ldm.explain.measures import colourfulness, concentration, root_mean_square
 from ldm.explain.recording import Recording
 from ldm.explain.words import attention_between_tokens, numbers_of
 from ldm.recipe import LIMITS
-from ldm.ui.how_it_works import texts
 from ldm.ui.how_it_works.caption import chunks_of, clip_of, swapped
 from ldm.ui.how_it_works.lab import LabError
 from ldm.ui.how_it_works.lessons.measuring import (
@@ -44,7 +43,7 @@ LIT = 0.25  # the share of the cells that count as lit
 
 def _with_words(run: Recording) -> None:
     if not run.words:
-        raise LabError(texts.NO_TOKENS)
+        raise LabError(say("panel_words_no_tokens"))
 
 
 # --- lesson 3: words ---

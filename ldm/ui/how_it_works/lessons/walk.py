@@ -12,7 +12,7 @@ from PIL import Image
 
 from ldm.ui.how_it_works.panel import Scene
 from ldm.ui.how_it_works.visuals import Shown, pictures
-from ldm.ui.texts import Value, attributes, say
+from ldm.ui.texts import Filling, attributes, say
 
 CHOICES = "abc"
 ANSWER_CHARACTERS = 2000
@@ -25,7 +25,7 @@ class Found:
     """
 
     right: int
-    values: Mapping[str, Value]
+    values: Mapping[str, Filling]
     shown: str
 
 
@@ -103,7 +103,7 @@ def written(text: object) -> str:
     return text.strip()[:ANSWER_CHARACTERS] if isinstance(text, str) else ""
 
 
-def picture(image: Image.Image, text: str, kind: str = "picture", **values: Value) -> Shown:
+def picture(image: Image.Image, text: str, kind: str = "picture", **values: Filling) -> Shown:
     """A picture named by a text of the lessons."""
     return Shown(image, attributes({"alt": text}, **values), say(text, **values), kind=kind)
 
