@@ -205,8 +205,8 @@ def test_models_that_are_none(folder, draw):
     [
         (("--sampler", "magic"), "error: --sampler: got 'magic', allowed: "),
         (("--schedule", "magic"), "error: --schedule: got 'magic', allowed: "),
-        (("--size", "100x64"), "error: --size (width): got 100, allowed: a multiple of 8\n"),
-        (("--size", "64x100"), "error: --size (height): got 100, allowed: a multiple of 8\n"),
+        (("--size", "100x64"), "error: --size (width): got 100, allowed: a multiple of 16\n"),
+        (("--size", "64x100"), "error: --size (height): got 100, allowed: a multiple of 16\n"),
     ],
 )
 def test_what_the_model_does_not_know_is_a_mistake_too(folder, draw, arguments, message):

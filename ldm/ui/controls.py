@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -127,6 +128,19 @@ def build_dropdown(
     )
 
 
+class SizeDropdown(gr.Dropdown):
+    """Takes a size that is not in its list: the form checks it, and says what is allowed.
+
+    A page that comes back brings the size it had, before this session knows which model it had
+    chosen, and so whose sizes the list holds. Gradio would answer that with an error.
+    """
+
+    is_template = True  # drawn as the component that it is made of
+
+    def preprocess(self, payload: Any) -> Any:
+        return payload
+
+
 SWAP_SIZE = """(preset, width, height) => {
   const turned = preset.includes("x") ? preset.split("x").reverse().join("x") : preset;
   return [turned, height, width];
@@ -139,7 +153,14 @@ def _build_size(tab: str, engine: Engine, model: str, visible: bool) -> tuple[Si
     counts = LIMITS["num_images"]
     numbers = range(int(counts.minimum), int(counts.maximum) + 1)
     with gr.Row(visible=visible, elem_classes="ldm-pair ldm-size-row"):
-        preset = build_dropdown(tab, "size", size_choices(engine, model), size_value(*native))
+        preset = SizeDropdown(
+            size_choices(engine, model),
+            value=size_value(*native),
+            label=label("size"),
+            filterable=False,
+            min_width=100,
+            elem_id=f"{tab}-size",
+        )
         swap = gr.Button("⇄", elem_id=f"{tab}-size_swap", elem_classes="ldm-swap", min_width=42)
         num_images = build_dropdown(tab, "num_images", [(str(n), n) for n in numbers], numbers[0])
     with gr.Row(visible=False, elem_classes="ldm-pair") as own:

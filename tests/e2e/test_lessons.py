@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from ldm.ui.how_it_works.lessons.course import LESSONS
 from ldm.ui.texts import LESSONS as WORDS
-from ldm.ui.texts import plain
+from ldm.ui.texts import PANELS, plain
 from tests.e2e.conftest import OpenPage
 from tests.e2e.tab import RUN_MS
 from tests.e2e.test_how_it_works import explain, open_tab
@@ -70,13 +70,14 @@ def test_a_worksheet_is_one_file_with_what_was_written(page: Page, tmp_path: Pat
 def test_before_a_run_a_lesson_says_what_to_do(page: Page) -> None:
     open_tab(page)
     page.locator("#how-lessons-menu button").first.click()
-    expect(page.locator("#how-lesson-question")).to_contain_text(TEXTS["lessons_draw_first"])
+    draw_first = TEXTS["lessons_draw_first"].format(button=PANELS["en"]["how_draw"])
+    expect(page.locator("#how-lesson-question")).to_contain_text(draw_first)
     page.locator("#how-lesson-reveal").click()
     found = page.locator("#how-lesson-found")
     expect(found).to_contain_text(TEXTS["lesson_choose_first"])
     page.locator("#how-lesson-choices button").first.click()
     page.locator("#how-lesson-reveal").click()
-    expect(found).to_contain_text(TEXTS["lessons_draw_first"])
+    expect(found).to_contain_text(draw_first)
 
 
 def links_of(page: Page) -> list[str]:
