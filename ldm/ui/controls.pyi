@@ -40,7 +40,6 @@ def build_slider(
         buttons=[],
     )
 
-
 def build_prompt(tab: str, title: str, value: str = "") -> tuple[gr.Textbox, gr.HTML]:
     """The caption, first and large, with the place for a message about it."""
     prompt = gr.Textbox(
@@ -54,7 +53,6 @@ def build_prompt(tab: str, title: str, value: str = "") -> tuple[gr.Textbox, gr.
         elem_classes="ldm-prompt",
     )
     return prompt, gr.HTML(NO_PROBLEM, elem_classes="ldm-slot")
-
 
 def build_buttons(tab: str) -> tuple[gr.Button, gr.Button]:
     with gr.Row(elem_classes="ldm-buttons"):
@@ -74,7 +72,6 @@ def build_buttons(tab: str) -> tuple[gr.Button, gr.Button]:
         )
     return generate, stop
 
-
 def build_stage(tab: str, size: tuple[int, int]) -> tuple[gr.HTML, gr.HTML]:
     """The status line and the stage under it."""
     status = gr.HTML(status_line(say("ready")), elem_id=f"{tab}-status", elem_classes="ldm-line")
@@ -85,7 +82,6 @@ def build_stage(tab: str, size: tuple[int, int]) -> tuple[gr.HTML, gr.HTML]:
         elem_classes="ldm-stage-block",
     )
     return status, stage
-
 
 def build_examples(
     captions: Sequence[str], pictures: Sequence[Path | None] = ()
@@ -102,7 +98,6 @@ def build_examples(
         button.keep_in_cache |= button.temp_files
     return buttons
 
-
 @dataclass(frozen=True)
 class Choices:
     """What `build_settings` made."""
@@ -112,7 +107,6 @@ class Choices:
     size: Size
     randomise: gr.Checkbox
     problem: gr.HTML
-
 
 def build_dropdown(
     tab: str, name: str, choices: Sequence[tuple[str, str | int]], value: str | int
@@ -125,7 +119,6 @@ def build_dropdown(
         min_width=100,
         elem_id=f"{tab}-{name}",
     )
-
 
 class SizeDropdown(gr.Dropdown):
     """Takes a size that is not in its list: the form checks it, and says what is allowed.
@@ -142,16 +135,15 @@ class SizeDropdown(gr.Dropdown):
     from typing import TYPE_CHECKING, Any, Literal
 
     from gradio.blocks import Block
+
     if TYPE_CHECKING:
         from gradio.components import Timer
         from gradio.components.base import Component
-
 
 SWAP_SIZE = """(preset, width, height) => {
   const turned = preset.includes("x") ? preset.split("x").reverse().join("x") : preset;
   return [turned, height, width];
 }"""
-
 
 def _build_size(tab: str, engine: Engine, model: str, visible: bool) -> tuple[Size, gr.Dropdown]:
     """The size with its orientation, and beside it how many pictures."""
@@ -183,7 +175,6 @@ def _build_size(tab: str, engine: Engine, model: str, visible: bool) -> tuple[Si
     swap.click(None, [preset, width, height], [preset, width, height], js=SWAP_SIZE)
     return Size(preset, width, height, own), num_images
 
-
 def _build_model(tab: str, engine: Engine) -> tuple[gr.Dropdown, gr.HTML]:
     """The choice of model, which is part of the request, and what it is."""
     names = engine.names()
@@ -200,7 +191,6 @@ def _build_model(tab: str, engine: Engine) -> tuple[gr.Dropdown, gr.HTML]:
     )
     return model, facts
 
-
 def _build_seed(tab: str) -> tuple[gr.Number, gr.Checkbox]:
     with gr.Row(elem_classes="ldm-pair ldm-seed-row"):
         seed = gr.Number(0, label=label("seed"), min_width=120, elem_id=f"{tab}-seed")
@@ -208,7 +198,6 @@ def _build_seed(tab: str) -> tuple[gr.Number, gr.Checkbox]:
             True, label=label("randomise"), min_width=120, elem_id=f"{tab}-randomise"
         )
     return seed, randomise
-
 
 def _build_variation(tab: str) -> tuple[gr.Slider, gr.Number]:
     """How far from the seed's own picture, and towards which other."""
@@ -228,7 +217,6 @@ def _build_variation(tab: str) -> tuple[gr.Slider, gr.Number]:
         api_visibility="private",
     )
     return varied, other
-
 
 def build_settings(tab: str, engine: Engine, sized: bool = True) -> Choices:
     """Size and number of pictures, and the folded rest, as the first model wants them.
@@ -301,7 +289,6 @@ def build_settings(tab: str, engine: Engine, sized: bool = True) -> Choices:
         "schedule": schedule,
     }
     return Choices(fields, model, size, randomise, problem)
-
 
 def build_strength(
     tab: str, value: float, words: tuple[tuple[float, str], ...]
