@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 import gradio as gr
 
@@ -21,6 +20,7 @@ from ldm.ui.filling import size_choices
 from ldm.ui.form import CUSTOM, NO_PROBLEM, Field, Size, Updates, size_value
 from ldm.ui.lora_picker import build_lora_picker
 from ldm.ui.model_card import model_facts
+from ldm.ui.size_dropdown import SizeDropdown
 from ldm.ui.stage import empty_stage, status_line
 from ldm.ui.texts import label, say
 
@@ -126,19 +126,6 @@ def build_dropdown(
         min_width=100,
         elem_id=f"{tab}-{name}",
     )
-
-
-class SizeDropdown(gr.Dropdown):
-    """Takes a size that is not in its list: the form checks it, and says what is allowed.
-
-    A page that comes back brings the size it had, before this session knows which model it had
-    chosen, and so whose sizes the list holds. Gradio would answer that with an error.
-    """
-
-    is_template = True  # drawn as the component that it is made of
-
-    def preprocess(self, payload: Any) -> Any:
-        return payload
 
 
 SWAP_SIZE = """(preset, width, height) => {
