@@ -1,6 +1,7 @@
 """Pictures of every tab, wide and at phone width, light and dark, with results of this engine.
 
-`make shots` runs it; no test does. The pictures go to the folder given, or to assets/shots.
+`make shots` runs it; no test does. The pictures go to the folder given, or to assets/shots; without
+a folder those that README and docs show are made of them.
 """
 
 import shutil
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from PIL import Image
 from playwright.sync_api import Page, ViewportSize, expect, sync_playwright
 
 from ldm.ui.texts import plain
@@ -18,6 +20,7 @@ from tests.e2e.tab import RUN_MS, Tab
 from tests.e2e.test_how_it_works import SHOWN
 
 ROOT = Path(__file__).resolve().parents[2]
+SHOTS = ROOT / "assets" / "shots"
 SEED = 7
 DRAWN_MS = 1500
 WIDTHS: tuple[ViewportSize, ...] = (WIDE, PHONE)
@@ -136,6 +139,16 @@ def shoot(page: Page, url: str, folder: Path) -> None:
         page.evaluate("document.body.classList.remove('dark')")
 
 
+def publish(folder: Path) -> None:
+    """assets/page.png, and docs/panels with a picture of each panel of How it works."""
+    shutil.copy(folder / f"text-{WIDE['width']}-light.png", ROOT / "assets" / "page.png")
+    panels = ROOT / "docs" / "panels"
+    panels.mkdir(exist_ok=True)
+    for name in SHOWN:
+        with Image.open(folder / f"how-{name}-{WIDE['width']}-light.png") as shot:
+            shot.convert("RGB").reduce(2).save(panels / f"{name}.webp", quality=80, method=6)
+
+
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     own = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -151,4 +164,8 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "assets" / "shots")
+    if len(sys.argv) > 1:
+        main(Path(sys.argv[1]))
+    else:
+        main(SHOTS)
+        publish(SHOTS)
