@@ -300,15 +300,15 @@ def load(
     typed = {name: (module, _dtype_of(module, dtype)) for name, module in sorted(modules.items())}
     thrift = thrift or thrift_for(typed, family.autoencoder, defaults.native_size, device)
     home = torch.device("cpu") if thrift.offload else device
-    jobs = {
-        component: allocate(module, source.tensors[component], home, kind)
+    jobs = [
+        job
         for component, (module, kind) in typed.items()
-    }
+        for job in allocate(module, source.tensors[component], home, kind)
+    ]
     if home.type != "cpu":
         for module in modules.values():
             module.to(home)  # what no file holds, and was made on the CPU
-    read_all([job for each in jobs.values() for job in each], told)
-    jobs.clear()  # so that each weight goes as soon as another is in its place
+    read_all(jobs, told)
     add_embeddings(text_encoder, embeddings)
     if not thrift.offload:  # what comes and goes is moved as it lies
         pack(unet)

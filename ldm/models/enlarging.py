@@ -25,15 +25,16 @@ def quarters(weight: Tensor) -> Tensor:
     """
     outputs, inputs = weight.shape[:2]
     made = weight.new_empty(2, 2, outputs, inputs, 2, 2)
-    for some in torch.arange(outputs).split(_AT_ONCE):  # in float32 all would take much room
+    # A part at a time, as all in float32 would take much room.
+    for part, target in zip(weight.split(_AT_ONCE), made.split(_AT_ONCE, 2), strict=True):
         # Above, the first of three rows is the neighbour's and the others are the pixel's own;
         # below, the last one is the neighbour's.
-        first, middle, last = weight[some].float().unbind(2)
+        first, middle, last = part.float().unbind(2)
         rows = torch.stack([first, middle + last, first + middle, last], 2).unflatten(2, (2, 2))
         first, middle, last = rows.unbind(4)  # (O, I, above or below, 2)
         both = torch.stack([first, middle + last, first + middle, last], 4).unflatten(4, (2, 2))
         # (O, I, above or below, 2 rows, left or right, 2 columns)
-        made[:, :, some] = both.permute(2, 4, 0, 1, 3, 5).to(weight.dtype)
+        target.copy_(both.permute(2, 4, 0, 1, 3, 5))
     return made.flatten(0, 2)
 
 
@@ -74,7 +75,7 @@ class Enlarger:
             above, below = max(start - 1, 0), min(end + 1, height)
             made = torch.ops.mkldnn._convolution_pointwise(
                 x[:, :, above:below], weight, bias, [1, 1], [1, 1], [1, 1], 1, "none", [], ""
-            )  # (B, 4 O, rows + 1, w + 1): each sees a pixel and those above and left of it
+            )  # (B, 4 O, below - above + 1, w + 1): of a pixel and those above and left of it
             for index, part in enumerate(made.chunk(4, dim=1)):
                 top, left = divmod(index, 2)
                 first = start - above + top

@@ -11,6 +11,7 @@ bit. Knows nothing of networks.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -49,15 +50,15 @@ class _Together:
             self._waiting = []
 
 
-class _Packable(nn.Module):
+class _Packable(nn.Module, ABC):
     """What both kinds of layers have in common: to the outside their weights are plain."""
 
     weight: Tensor
     together: _Together | None = None  # None: its weight stays plain
 
+    @abstractmethod
     def _laid_out(self, weight: Tensor) -> Tensor:
         """A weight of this layer's as its kernel wants it."""
-        raise NotImplementedError
 
     def is_packed(self) -> bool:
         """Whether its weight is packed, now at the latest."""
@@ -76,7 +77,9 @@ class _Packable(nn.Module):
             self.weight = nn.Parameter(self._laid_out(weight), requires_grad=False)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-        _unpack(self)  # what moves or converts a module knows plain weights alone
+        assert isinstance(self, Linear | Conv2d)
+        if self.weight.is_mkldnn:  # what moves or converts a module knows plain weights alone
+            set_weight(self, plain_weight(self))
         return super()._apply(fn, recurse)
 
     def _save_to_state_dict(
@@ -161,13 +164,7 @@ def pack(module: nn.Module) -> None:
     For inference alone: there is no way back for gradients. Whatever moves or converts the module
     (``to``, ``float``) unpacks it, until it is used again.
     """
-    layers = [layer for layer in module.modules() if isinstance(layer, Linear | Conv2d)]
+    layers = [layer for layer in module.modules() if isinstance(layer, _Packable)]
     together = _Together(layers)
     for layer in layers:
         layer.together = together
-
-
-def _unpack(layer: _Packable) -> None:
-    assert isinstance(layer, Linear | Conv2d)
-    if layer.weight.is_mkldnn:
-        layer.weight = nn.Parameter(plain_weight(layer), requires_grad=False)

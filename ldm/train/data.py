@@ -129,10 +129,7 @@ class Drawings:
 
     def cells(self) -> Tensor:
         """(len(self), 2, scenes.CELLS, scenes.CELLS) int16: see `scenes.shown`."""
-        kept = []
-        for path in self.paths:
-            with path.with_suffix(CELLS).open("rb") as file:
-                kept.append(np.load(file))
+        kept = [np.load(path.with_suffix(CELLS)) for path in self.paths]
         return torch_from_numpy(np.concatenate(kept))
 
     def array(self, index: int) -> np.ndarray:

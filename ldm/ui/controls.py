@@ -116,9 +116,13 @@ class Choices:
 
 
 def build_dropdown(
-    tab: str, name: str, choices: Sequence[tuple[str, str | int]], value: str | int
+    tab: str,
+    name: str,
+    choices: Sequence[tuple[str, str | int]],
+    value: str | int,
+    kind: type[gr.Dropdown] = gr.Dropdown,
 ) -> gr.Dropdown:
-    return gr.Dropdown(
+    return kind(
         choices,
         value=value,
         label=label(name),
@@ -140,14 +144,8 @@ def _build_size(tab: str, engine: Engine, model: str, visible: bool) -> tuple[Si
     counts = LIMITS["num_images"]
     numbers = range(int(counts.minimum), int(counts.maximum) + 1)
     with gr.Row(visible=visible, elem_classes="ldm-pair ldm-size-row"):
-        preset = SizeDropdown(
-            size_choices(engine, model),
-            value=size_value(*native),
-            label=label("size"),
-            filterable=False,
-            min_width=100,
-            elem_id=f"{tab}-size",
-        )
+        sizes = size_choices(engine, model)
+        preset = build_dropdown(tab, "size", sizes, size_value(*native), SizeDropdown)
         swap = gr.Button("⇄", elem_id=f"{tab}-size_swap", elem_classes="ldm-swap", min_width=42)
         num_images = build_dropdown(tab, "num_images", [(str(n), n) for n in numbers], numbers[0])
     with gr.Row(visible=False, elem_classes="ldm-pair") as own:

@@ -94,11 +94,11 @@ def label(key: str) -> I18nData:
 
 def plain(key: str, **values: Filling) -> str:
     """The English text with its gaps filled."""
-    filled = {
+    words = {
         name: plain(value.key, **value.values) if isinstance(value, Text) else value
         for name, value in values.items()
     }
-    return _SAID[key].format(**filled)
+    return _SAID[key].format(**words)
 
 
 def _sent(value: Filling) -> object:

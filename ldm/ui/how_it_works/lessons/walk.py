@@ -11,8 +11,8 @@ from typing import Any
 from PIL import Image
 
 from ldm.ui.how_it_works.panel import Scene
-from ldm.ui.how_it_works.visuals import Shown, pictures
-from ldm.ui.texts import Filling, attributes, say
+from ldm.ui.how_it_works.visuals import Shown, pictures, titled
+from ldm.ui.texts import Filling, Text
 
 CHOICES = "abc"
 ANSWER_CHARACTERS = 2000
@@ -105,7 +105,7 @@ def written(text: object) -> str:
 
 def picture(image: Image.Image, text: str, kind: str = "picture", **values: Filling) -> Shown:
     """A picture named by a text of the lessons."""
-    return Shown(image, attributes({"alt": text}, **values), say(text, **values), kind=kind)
+    return titled(image, Text(text, values), kind=kind)
 
 
 def side_by_side(items: Sequence[Shown]) -> str:

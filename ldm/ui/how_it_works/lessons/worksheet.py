@@ -9,9 +9,9 @@ import html
 from ldm.explain.recording import Recording
 from ldm.ui.how_it_works.lessons import markup
 from ldm.ui.how_it_works.lessons.walk import Answer, Lesson, Progress, key
-from ldm.ui.how_it_works.visuals import Shown, figure
+from ldm.ui.how_it_works.visuals import Shown, figure, named
 from ldm.ui.result import shown_fields
-from ldm.ui.texts import attributes, field_name, say
+from ldm.ui.texts import field_name, say
 
 
 def _recipe(run: Recording) -> str:
@@ -53,7 +53,7 @@ def worksheet(lesson: Lesson, progress: Progress, run: Recording | None) -> str:
     )
     picture = ""
     if run is not None:
-        shown = Shown(run.picture, attributes({"alt": "worksheet_picture"}), kind="picture")
+        shown = Shown(run.picture, named("worksheet_picture"), kind="picture")
         picture = f"<h2>{say('worksheet_picture')}</h2>{figure(shown)}{_recipe(run)}"
     return (
         f'<div class="how-save"><button type="button" data-do="worksheet" '
