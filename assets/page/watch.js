@@ -12,6 +12,6 @@ function look() {
   }
 }
 new MutationObserver(look).observe(document.body, {
-  subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ["data-field", "href", "data-state", "data-say", "data-with"],
+  subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ["data-field", "href", "data-state", "data-say", "data-with", "data-figure"],
 });
 look();

@@ -4,15 +4,15 @@ from pathlib import Path
 
 from ldm.collection import weights_bytes
 from ldm.engine import Engine
-from ldm.ui.texts import Markup, markup, say
+from ldm.ui.texts import Figure, Markup, markup, say
 
 MEGABYTE = 1024 * 1024
 
 
-def weights_size(path: Path) -> str:
+def weights_size(path: Path) -> Figure:
     """How much the weights weigh: about what they take of the memory."""
     megabytes = weights_bytes(path) / MEGABYTE
-    return f"{megabytes / 1024:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB"
+    return Figure(f"{megabytes / 1024:.1f} GB" if megabytes >= 1000 else f"{megabytes:.0f} MB")
 
 
 def model_facts(engine: Engine, model: str) -> Markup:

@@ -19,7 +19,7 @@ from ldm.recipe import Recipe
 from ldm.ui import texts
 from ldm.ui.parameters import write_parameters
 from ldm.ui.stage import alt_text, data_url, frame, stage, tinted
-from ldm.ui.texts import attributes, say
+from ldm.ui.texts import Figure, attributes, markup, say
 
 NOT_SHOWN_IN_RECIPE = {"recipe", "prompt", "task", "num_images"}
 USED_BY = {
@@ -58,11 +58,16 @@ def shown_fields(recipe: Recipe) -> dict[str, object]:
     }
 
 
-def _rows(recipe: Recipe) -> str:
+def rows_of(recipe: Recipe) -> str:
+    """What decided the picture, as the rows of a <dl>."""
     return "".join(
-        f"<div><dt>{texts.field_name(name)}</dt><dd>{html.escape(str(value))}</dd></div>"
+        f"<div><dt>{texts.field_name(name)}</dt><dd>{markup(_written(value))}</dd></div>"
         for name, value in shown_fields(recipe).items()
     )
+
+
+def _written(value: object) -> str:
+    return Figure(value) if isinstance(value, float) else str(value)
 
 
 def _button(action: str, key: str, more: str = "") -> str:
@@ -77,7 +82,7 @@ def _recipe_panel(recipe: Recipe) -> str:
         f'<details class="ldm-recipe"><summary>{say("recipe")}</summary>'
         f"<blockquote>{html.escape(recipe.prompt)}</blockquote>"
         f'<div class="ldm-actions">{copies}</div>'
-        f"<dl>{_rows(recipe)}</dl><p>{say('recipe_note')}</p>"
+        f"<dl>{rows_of(recipe)}</dl><p>{say('recipe_note')}</p>"
         f"<pre>{html.escape(recipe.to_json())}</pre></details>"
     )
 

@@ -81,6 +81,12 @@ class Markup(str):
     """Text that is HTML already, so that it is not escaped a second time."""
 
 
+class Figure(str):
+    """Numbers and their units as English writes them, such as "0.35" and "12%"; the page puts the
+    signs of the visitor's language.
+    """
+
+
 def translations() -> gr.I18n:
     """What `launch` hands to the page: every language, English where one lacks a text."""
     return gr.I18n(**{name: _SAID | _everything(name) for name in LANGUAGES})
@@ -103,6 +109,8 @@ def plain(key: str, **values: Filling) -> str:
 
 def _sent(value: Filling) -> object:
     """What fills a gap, as `assets/page/words.js` reads it."""
+    if isinstance(value, Figure):
+        return {"figure": value}
     if not isinstance(value, Text):
         return value
     return {"say": value.key, "with": {name: _sent(each) for name, each in value.values.items()}}
@@ -148,8 +156,13 @@ def attributes(names: Mapping[str, str], **values: Filling) -> Markup:
 
 
 def markup(text: str) -> str:
-    """`text` as markup: escaped, unless it is markup."""
-    return text if isinstance(text, Markup) else html.escape(text)
+    """`text` as markup: escaped, unless it is markup; figures so that the page translates them."""
+    if isinstance(text, Markup):
+        return text
+    escaped = html.escape(text)
+    return (
+        f'<span data-figure="{escaped}">{escaped}</span>' if isinstance(text, Figure) else escaped
+    )
 
 
 def joined(*parts: str) -> Markup:
@@ -192,7 +205,7 @@ def step_of(step: int, steps: int, seconds_left: float | None) -> Markup:
 
 
 def mask_read(share: float, feather: int) -> Markup:
-    percent = "> 99%" if 0.99 < share < 1 else "< 1%" if share < 0.01 else f"{share:.0%}"
+    percent = Figure("> 99%" if 0.99 < share < 1 else "< 1%" if share < 0.01 else f"{share:.0%}")
     line = (
         say("mask_read_soft", share=percent, feather=feather)
         if feather

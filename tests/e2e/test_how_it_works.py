@@ -148,9 +148,16 @@ def test_the_panels_speak_the_browsers_language(browser: Browser, app_url: str) 
     status = page.locator("#how_it_works-status .ldm-status > p").first
     expect(status).to_have_text(re.compile(r"^Gezeichnet in [\d,]+ s, 6 Schritte aufgezeichnet"))
     line = page.locator("#how_it_works-step-line")
-    expect(line).to_contain_text(re.compile(r"Schritt 2 von 6: Rauschpegel σ = \d"))
+    expect(line).to_contain_text(re.compile(r"Schritt 2 von 6: Rauschpegel σ = \d+,\d"))
     first = page.locator(".how-panel:visible")
     expect(first.locator("h2")).to_have_text(german["panel_noise_question"])
+    expect(first.locator(".how-facts dd").first).to_have_text(re.compile(r"^\d+,\d+$"))
+    ticks = first.locator(".how-chart text")
+    expect(ticks.filter(has_text=re.compile(r"^\d,\d+$"))).not_to_have_count(0)
+    expect(ticks.filter(has_text=re.compile(r"\d\.\d"))).to_have_count(0)
+    first.locator(".how-chart path[aria-label]").last.hover()
+    expect(page.locator("#vg-tooltip-element")).to_have_text(re.compile(r"^6: \d,\d+$"))
+    expect(page.locator(".vega-actions")).to_have_count(0)  # Vega's menu has English words
     expect(page.locator("#how-few")).to_have_text(german["panel_noise_few"])
     expect(first.locator("details [data-say-markup]")).to_contain_text("Das Modell bekommt z =")
     assert first.locator("details sub").count() == 4  # three of x, one of the logarithm

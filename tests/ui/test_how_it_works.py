@@ -1,6 +1,8 @@
 """Every panel of *How it works* on a real run of a small model, without a browser."""
 
 import asyncio
+import html
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -144,6 +146,44 @@ def test_pictures_say_what_they_are(
         for value in drawn(panel, scene(page[1], shown)).values():
             for image in re.findall(r"<img[^>]*>", str(value)):
                 assert re.search(r' alt="', image)
+
+
+def left_with_points(markup: str) -> list[str]:
+    """Figures that the page would leave as English writes them, in texts, their gaps and beside."""
+    found: list[str] = []
+
+    def look(value: object) -> None:
+        if isinstance(value, dict):
+            for name, each in value.items():
+                if name != "figure":
+                    look(each)
+        elif isinstance(value, str):
+            found.extend(re.findall(r"\d+\.\d+", value))
+
+    for gaps in re.findall(r'data-with="([^"]*)"', markup):
+        look(json.loads(html.unescape(gaps)))
+    beside = re.sub(r"<(t?span) data-(say|figure)[^>]*>[^<]*</\1>", "", markup)
+    look(re.sub("<[^>]*>", " ", beside))
+    return found
+
+
+def test_figures_are_left_to_the_page(
+    page: tuple[gr.Blocks, HowItWorks], shown: dict[Block, Any]
+) -> None:
+    assert left_with_points('<b>0.5</b><i data-with="{&quot;a&quot;: &quot;1.5&quot;}">') == [
+        "1.5",
+        "0.5",
+    ]
+    assert not left_with_points(str(shown))
+    figures = 0
+    for panel in page[1].panels:
+        for value in drawn(panel, scene(page[1], shown)).values():
+            if isinstance(value, str):
+                assert not left_with_points(value), panel.name
+                figures += value.count("data-figure") + value.count("&quot;figure&quot;")
+    assert figures > 20
+    for button in ("how-sweep-guidance", "how-time-it"):
+        assert not left_with_points(str(press(page, shown, button))), button
 
 
 def test_the_last_panel_says_what_it_needs(

@@ -10,7 +10,7 @@ import pytest
 from ldm.recipe import LIMITS
 from ldm.ui import texts
 from ldm.ui.how_it_works.contents import PANELS as CONTENTS
-from ldm.ui.texts import ENGLISH, LANGUAGES, LESSONS, PANELS, Text
+from ldm.ui.texts import ENGLISH, LANGUAGES, LESSONS, PANELS, Figure, Text
 
 SOURCES = Path(texts.__file__).parent
 PAGE = texts.FOLDER.parent / "page"
@@ -109,6 +109,14 @@ def test_a_text_may_fill_the_gap_of_another() -> None:
     inner = {"say": "panel_network_down", "with": {"number": 2}}
     assert sent == {"words": {"say": "panel_network_words_off", "with": {"block": inner}}}
     assert words(said) == "“The words, in “↓ down 2””"
+
+
+def test_a_figure_is_left_to_the_page_alone_and_in_a_gap() -> None:
+    assert texts.markup(Figure("0.5 < 1")) == ('<span data-figure="0.5 &lt; 1">0.5 &lt; 1</span>')
+    assert texts.joined("± ", Figure("12%")) == '± <span data-figure="12%">12%</span>'
+    said = html.unescape(texts.say("mask_read", share=Figure("1.5%")))
+    assert 'data-with="{"share": {"figure": "1.5%"}}"' in said
+    assert words(said) == texts.plain("mask_read", share="1.5%")
 
 
 def test_captions_are_escaped_in_texts_and_their_gaps() -> None:

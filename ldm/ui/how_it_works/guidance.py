@@ -32,7 +32,7 @@ from ldm.ui.how_it_works.visuals import (
     sum_of,
     titled,
 )
-from ldm.ui.texts import Text, label, say, steps_in_words
+from ldm.ui.texts import Figure, Text, label, say, steps_in_words
 
 NAME = "guidance"
 SCALES = (1.0, 2.0, 4.0, 8.0, 14.0)
@@ -63,7 +63,7 @@ def equation(scene: Scene) -> str:
     difference = part(light, "difference", "guidance", note=note)
     final = part(guided, "guided", "picture")
     return sum_of((asked, unguided, difference), ("−", "=")) + sum_of(
-        (unguided, difference, final), (f"+ {scale:g} ×", "=")
+        (unguided, difference, final), (Figure(f"+ {scale:g} ×"), "=")
     )
 
 
@@ -126,7 +126,7 @@ def build_guidance(hooks: Hooks) -> Panel:
 
     async def over_scales(scene: Scene, visitor: str) -> str:
         recipes = [replace(scene.recording.recipe, guidance_scale=scale) for scale in SCALES]
-        titles = [Text("panel_guidance_scale", {"scale": f"{scale:g}"}) for scale in SCALES]
+        titles = [Text("panel_guidance_scale", {"scale": Figure(f"{scale:g}")}) for scale in SCALES]
         return await side_by_side(scene, visitor, recipes, titles)
 
     async def over_steps(scene: Scene, visitor: str) -> str:

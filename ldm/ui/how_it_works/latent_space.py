@@ -38,7 +38,7 @@ from ldm.ui.how_it_works.panel import (
 )
 from ldm.ui.how_it_works.visuals import facts, heading, number, pictures, said, source, titled
 from ldm.ui.settings import PROJECT
-from ldm.ui.texts import Text, attributes, joined, label, say
+from ldm.ui.texts import Figure, Text, attributes, joined, label, markup, say
 
 NAME = "latents"
 SHEET = PROJECT / "assets" / "examples" / "drawings.webp"
@@ -94,7 +94,7 @@ def bench(scene: Scene, opened: object) -> str:
         titled(
             imaging.to_image(trip.decoded),
             Text("panel_latents_unpacked"),
-            f"{number(trip.psnr)} dB PSNR",
+            Figure(f"{number(trip.psnr)} dB PSNR"),
             "picture",
         ),
         titled(
@@ -108,7 +108,7 @@ def bench(scene: Scene, opened: object) -> str:
     values = (
         (say("panel_latents_in_picture"), number(trip.original.numel(), 9)),
         (say("panel_latents_in_latents"), f"{number(trip.latents.numel(), 9)} ({shape})"),
-        (say("panel_latents_packed"), f"{number(trip.ratio)} : 1"),
+        (say("panel_latents_packed"), Figure(f"{number(trip.ratio)} : 1")),
     )
     return (
         heading(say("panel_latents_trip"))
@@ -119,6 +119,10 @@ def bench(scene: Scene, opened: object) -> str:
         + channels(trip.latents, "latents", "panel_latents_latents", ALL)
         + "</div>"
     )
+
+
+def _cells(*figures: str) -> str:
+    return "".join(f"<td>{markup(figure)}</td>" for figure in figures)
 
 
 def _heads(*names: str) -> str:
@@ -135,8 +139,8 @@ def price(scene: Scene, atlas: Atlas) -> str:
         (say("panel_latents_largest_map"), small.largest_map, large.largest_map),
     )
     body = "".join(
-        f"<tr><th scope=row>{name}</th><td>{number(a)}</td><td>{number(b)}</td>"
-        f"<td><b>× {number(b / a)}</b></td></tr>"
+        f"<tr><th scope=row>{name}</th>{_cells(number(a), number(b))}"
+        f"<td><b>{markup(Figure(f'× {number(b / a)}'))}</b></td></tr>"
         for name, a, b in rows
     )
     heads = _heads("on_latents", "on_pixels", "dearer")
@@ -165,13 +169,13 @@ def timings(scene: Scene, atlas: Atlas) -> str:
         rows, columns = 2 * rows, 2 * columns
     first = measured[0]
     body = "".join(
-        f"<tr><th scope=row>{w} × {h}</th><td>{number(seconds)}</td>"
-        f"<td>{number(seconds / first[2])}</td><td>{number(count / first[3])}</td></tr>"
+        f"<tr><th scope=row>{w} × {h}</th>"
+        f"{_cells(number(seconds), number(seconds / first[2]), number(count / first[3]))}</tr>"
         for h, w, seconds, count in measured
     )
     heads = _heads("places", "seconds", "in_time", "in_count")
     return (
-        said(say("panel_latents_timed", limit=f"{MOST_SECONDS:g}"))
+        said(say("panel_latents_timed", limit=Figure(f"{MOST_SECONDS:g}")))
         + f'<table class="how-table"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
     )
 

@@ -35,7 +35,7 @@ from ldm.ui.how_it_works.visuals import (
     pictures,
     strip,
 )
-from ldm.ui.texts import Text, filled, label, say
+from ldm.ui.texts import Figure, Text, filled, label, say
 
 NAME = "looks"
 ALL = "all"
@@ -120,7 +120,7 @@ class View:
             Chip(
                 text=filled(text),
                 choice=part,
-                note=f"{100 * shares[part]:.1f} %",
+                note=Figure(f"{shares[part]:.1%}"),
                 kind="token" if part.startswith("w") else part,
                 level=min(1.0, shares[part] / FULL),
                 chosen=part == key,

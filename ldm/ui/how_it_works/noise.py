@@ -36,7 +36,7 @@ from ldm.ui.how_it_works.visuals import (
     sum_of,
     titled,
 )
-from ldm.ui.texts import Text, filled, label, say, steps_in_words
+from ldm.ui.texts import Figure, Text, filled, label, say, steps_in_words
 
 NAME = "noise"
 CHANNELS = 8  # shown of the latents, where there are more
@@ -74,7 +74,7 @@ def three(scene: Scene) -> str:
         Shown(clean, named("panel_noise_clean_alt"), say("panel_noise_clean"), kind="picture"),
         Shown(noise, named("panel_noise_found_alt"), say("panel_noise_found"), kind="noise"),
     )
-    signs = (f"= {number(1 / whole, 2)} ×", f"+ {number(frame.sigma / whole, 2)} ×")
+    shares = (f"= {number(1 / whole, 2)} ×", f"+ {number(frame.sigma / whole, 2)} ×")
     maps = "".join(
         channels(latents, kind, what)
         for latents, kind, what in (
@@ -83,7 +83,7 @@ def three(scene: Scene) -> str:
             (frame.noise, "noise", "panel_noise_found"),
         )
     )
-    return sum_of(shown, signs) + f'<div class="how-three">{maps}</div>'
+    return sum_of(shown, [*map(Figure, shares)]) + f'<div class="how-three">{maps}</div>'
 
 
 def figures(scene: Scene) -> str:
@@ -93,7 +93,7 @@ def figures(scene: Scene) -> str:
     return facts(
         (
             (say("panel_noise_sigma"), number(frame.sigma)),
-            (say("panel_noise_ratio"), f"{number(decibels(ratio))} dB"),
+            (say("panel_noise_ratio"), Figure(f"{number(decibels(ratio))} dB")),
             (say("panel_noise_share"), say("panel_noise_of_variance", percent=share)),
             (say("panel_noise_length"), number(run.moved[frame.index])),
         )

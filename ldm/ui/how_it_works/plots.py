@@ -41,8 +41,9 @@ def finished(chart: Drawn, height: int = 240) -> Drawn:
         )
         .configure_legend(labelFontSize=14, title=None, orient="top", symbolSize=160)
         .configure_axisX(grid=False)
-        # Vega draws on a canvas unless told so; SVG text can be restyled and scales cleanly.
-        .properties(usermeta={"embedOptions": {"renderer": "svg"}})
+        # Vega draws on a canvas unless told so; SVG text can be restyled and scales cleanly. Its
+        # menu speaks English alone and leads to a site elsewhere.
+        .properties(usermeta={"embedOptions": {"renderer": "svg", "actions": False}})
     )
 
 

@@ -14,7 +14,7 @@ from io import BytesIO
 from PIL import Image
 
 from ldm.ui.stage import data_url
-from ldm.ui.texts import Filling, Markup, Text, attributes, filled, markup
+from ldm.ui.texts import Figure, Filling, Markup, Text, attributes, filled, markup
 
 SMALL = 96  # pixels: what is at most so wide is shown cell by cell, and travels without loss
 
@@ -92,20 +92,20 @@ def sum_of(items: Sequence[Shown], signs: Sequence[str]) -> str:
     """Pictures in one line with a sign between each two."""
     parts = [figure(items[0])]
     for sign, item in zip(signs, items[1:], strict=True):
-        parts += [f'<span class="how-sign">{html.escape(sign)}</span>', figure(item)]
+        parts += [f'<span class="how-sign">{markup(sign)}</span>', figure(item)]
     return f'<div class="how-sum">{"".join(parts)}</div>'
 
 
-def number(value: float, digits: int = 3) -> str:
+def number(value: float, digits: int = 3) -> Figure:
     """A figure to so many digits, as people write it."""
     if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
+        return Figure("∞" if value > 0 else "−∞")
     if value != 0 and (abs(value) >= 1e6 or abs(value) < 1e-4):
         mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-        return f"{mantissa} × 10{_raised(int(exponent))}".replace("-", "−")
+        return Figure(f"{mantissa} × 10{_raised(int(exponent))}".replace("-", "−"))
     size = math.floor(math.log10(abs(value))) if value else 0
     decimals = 0 if isinstance(value, int) else max(0, digits - 1 - size)
-    return f"{value:,.{decimals}f}".replace(",", " ").replace("-", "−")
+    return Figure(f"{value:,.{decimals}f}".replace(",", " ").replace("-", "−"))
 
 
 def _raised(exponent: int) -> str:
@@ -153,7 +153,7 @@ def chips(items: Iterable[Chip], label: str) -> str:
         f'<button type="button" data-choice="{html.escape(chip.choice)}" data-kind="{chip.kind}" '
         f'aria-pressed="{str(chip.chosen).lower()}" style="--level:{chip.level:.3f}">'
         f"<b>{markup(chip.text)}</b>"
-        f"{f'<span>{html.escape(chip.note)}</span>' if chip.note else ''}</button>"
+        f"{f'<span>{markup(chip.note)}</span>' if chip.note else ''}</button>"
         for chip in items
     )
     return f'<div class="how-chips" role="group"{name}>{buttons}</div>'

@@ -10,17 +10,13 @@ from ldm.explain.recording import Recording
 from ldm.ui.how_it_works.lessons import markup
 from ldm.ui.how_it_works.lessons.walk import Answer, Lesson, Progress, key
 from ldm.ui.how_it_works.visuals import Shown, figure, named
-from ldm.ui.result import shown_fields
-from ldm.ui.texts import field_name, say
+from ldm.ui.result import rows_of
+from ldm.ui.texts import say
 
 
 def _recipe(run: Recording) -> str:
-    rows = "".join(
-        f"<div><dt>{field_name(name)}</dt><dd>{html.escape(str(value))}</dd></div>"
-        for name, value in shown_fields(run.recipe).items()
-    )
     return (
-        f"<blockquote>{html.escape(run.recipe.prompt)}</blockquote><dl>{rows}</dl>"
+        f"<blockquote>{html.escape(run.recipe.prompt)}</blockquote><dl>{rows_of(run.recipe)}</dl>"
         f"<p>{say('worksheet_recipe')}:</p><pre>{html.escape(run.recipe.to_json())}</pre>"
     )
 
