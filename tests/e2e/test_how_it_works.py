@@ -11,7 +11,8 @@ from tests.e2e.tab import RUN_MS, Tab, type_number
 
 pytestmark = pytest.mark.e2e
 
-# What each panel shows first, and how many pictures of it at least.
+# What each panel shows first, and how many of it at least: pictures, and a sentence where the last
+# one says what it lacks.
 SHOWN = {
     "noise": ("#how-noise-three img", 3),
     "latents": ("#how-latents-bench img", 3),
@@ -21,6 +22,7 @@ SHOWN = {
     "time": ("#how-time-waves img", 2),
     "guidance": ("#how-guidance-sum img", 6),
     "both_ways": ("#how-both-pictures img", 3),
+    "matching": ("#how-matching-pictures .how-said", 1),
 }
 
 
@@ -53,12 +55,11 @@ def source(image: Locator) -> str:
 
 def test_all_panels_speak_of_one_run(page: Page) -> None:
     explain(page, "a lighthouse by the sea at sunset")
-    for name, (pictures, least) in SHOWN.items():
+    for name, (selector, least) in SHOWN.items():
         panel(page, name)
-        found = page.locator(pictures)
+        found = page.locator(selector)
         expect(found.nth(least - 1)).to_be_visible(timeout=RUN_MS)
         assert page.locator(".how-panel .ldm-problem:visible").count() == 0
-    panel(page, "matching")
     expect(page.locator("#how-matching-pictures")).to_contain_text("LDM_CLIP")
 
 
