@@ -41,6 +41,10 @@ LIMITS: dict[str, Range] = {
     "num_inference_steps": Range(1, 150, 1),
     "guidance_scale": Range(0.0, 30.0, 0.1),  # 1 switches guidance off
     "guidance_rescale": Range(0.0, 1.0, 0.05),
+    "guidance_start": Range(0.0, 1.0, 0.05),  # 0 is noise, 1 the picture
+    "guidance_end": Range(0.0, 1.0, 0.05),
+    "cache_interval": Range(1, 10, 1),  # 1 switches the speed-up off
+    "token_merging_ratio": Range(0.0, 0.75, 0.05),  # 0 is off; a quarter of the tokens stays
     "clip_skip": Range(0, 11, 1),  # what the model has layers for is its own affair
     "seed": Range(0, 2**32 - 1, 1),
     "variation_seed": Range(0, 2**32 - 1, 1),
@@ -192,6 +196,10 @@ class Recipe:
     num_inference_steps: int
     guidance_scale: float  # 1 is off
     guidance_rescale: float = 0.0
+    guidance_start: float = 0.0  # share of the way from noise to picture before which it is off
+    guidance_end: float = 1.0  # and after which
+    cache_interval: int = 1  # every so many evaluations the U-Net's deep levels run
+    token_merging_ratio: float = 0.0  # share of the first level's tokens that self-attention merges
     clip_skip: int = 0  # last layers of the text model to leave out; elsewhere often counted from 1
     seed: int = 0  # of the first picture; picture i of the request has seed + i
     variation_seed: int = 0  # of the noise that the seed's is blended into
@@ -216,6 +224,9 @@ class Recipe:
         for name in LIMITS:
             # The one conversion, int to float, so that equal recipes have equal JSON.
             object.__setattr__(self, name, _checked_number(name, getattr(self, name)))
+        if self.guidance_end < self.guidance_start:
+            allowed = f"at least {self.guidance_start:g}, the guidance_start"
+            raise RecipeError("guidance_end", self.guidance_end, allowed)
         _check_padding(self.padding_mask_crop)
         _check_digest("init_image", self.init_image, WITH_PICTURE, self.task)
         _check_digest("mask", self.mask, ("inpaint",), self.task)

@@ -23,8 +23,17 @@ WHOLE = (
     "num_images",
     "mask_feather",
     "noise_level",
+    "cache_interval",
 )
-FRACTIONS = ("guidance_scale", "guidance_rescale", "variation_strength", "strength")
+FRACTIONS = (
+    "guidance_scale",
+    "guidance_rescale",
+    "guidance_start",
+    "guidance_end",
+    "token_merging_ratio",
+    "variation_strength",
+    "strength",
+)
 
 
 def make(**changes: object) -> Recipe:
@@ -40,6 +49,10 @@ FULL = make(
     schedule="karras",
     guidance_scale=7.25,
     guidance_rescale=0.7,
+    guidance_start=0.1,
+    guidance_end=0.8,
+    cache_interval=3,
+    token_merging_ratio=0.5,
     clip_skip=2,
     seed=2**32 - 1,
     variation_seed=77,
@@ -65,6 +78,10 @@ def test_the_limits_are_those_promised_to_the_page():
         "num_inference_steps": (1, 150),
         "guidance_scale": (0, 30),
         "guidance_rescale": (0, 1),
+        "guidance_start": (0, 1),
+        "guidance_end": (0, 1),
+        "cache_interval": (1, 10),
+        "token_merging_ratio": (0, 0.75),
         "strength": (0.01, 1),
         "num_images": (1, 8),
         "width": (64, 2048),
@@ -116,10 +133,11 @@ def test_a_fraction_is_no_whole_number(field):
 
 @pytest.mark.parametrize("field", FRACTIONS)
 def test_a_whole_number_is_stored_as_a_fraction(field):
-    recipe = make(**{field: 1})
+    whole = int(LIMITS[field].maximum)
+    recipe = make(**{field: whole})
     assert type(getattr(recipe, field)) is float
-    assert recipe == make(**{field: 1.0})
-    assert recipe.to_json() == make(**{field: 1.0}).to_json()
+    assert recipe == make(**{field: float(whole)})
+    assert recipe.to_json() == make(**{field: float(whole)}).to_json()
 
 
 @pytest.mark.parametrize(

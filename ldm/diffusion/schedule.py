@@ -289,6 +289,22 @@ class NoiseSchedule:
         timestep = np.interp(log_sigma, log_trained, np.arange(len(log_trained)))
         return torch.from_numpy(timestep).round(decimals=3).float().to(sigma.device)
 
+    def guided_sigmas(self, guidance_start: float, guidance_end: float) -> tuple[float, float]:
+        """The noise levels (lowest, highest) between which guidance acts.
+
+        guidance_start, guidance_end: shares of the way from the last trained level to the first,
+        in timesteps, so that they mean the same to every sampler. 0 takes in all that is noisier,
+        1 all that is cleaner. Kynkäänniemi et al. 2024, 2404.07724, section 3.
+        """
+        log_trained = self.trained_sigmas.log()
+        last = len(log_trained) - 1
+
+        def level(share: float) -> float:
+            return math.exp(np.interp((1 - share) * last, np.arange(last + 1), log_trained))
+
+        lowest = 0.0 if guidance_end == 1 else level(guidance_end)
+        return lowest, math.inf if guidance_start == 0 else level(guidance_start)
+
     def least_strength(self, num_inference_steps: int, grid: Grid) -> float:
         """The least share of its levels that a run of so many steps can start from a picture at."""
         if grid.distilled:

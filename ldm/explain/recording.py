@@ -153,7 +153,8 @@ class Recorder:
     @contextmanager
     def watch(self, row: Row, unet: nn.Module, places: Sequence[int]) -> Iterator[None]:
         """See `ldm.pipeline.Watcher`."""
-        self._maps = {}
+        # Levels that are spared answer as they did last: so where they looked then counts.
+        self._maps = dict(self._maps) if row.is_shallow else {}
         size = row.x.shape[2:]
 
         def keep(name: str, probabilities: Tensor) -> None:
@@ -162,7 +163,7 @@ class Recorder:
             map_ = pooled(mean.view(rows, columns, -1), MAX_CELLS)
             self._maps[name] = map_.half().cpu()
 
-        wanted = self.with_words and self._keeps(row)
+        wanted = self.with_words and (self._keeps(row) or row.recipe.cache_interval > 1)
         looking = told_of_words(unet, places[0], keep) if wanted else nullcontext()
         with edited(unet, places, self.edits), looking:
             yield

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ldm.models.enlarging import Enlarger
 from ldm.models.group_norm import GroupNorm
+from ldm.models.merging import Merged
 from ldm.models.packed import Conv2d, Linear
 
 KeysValues = tuple[Tensor, Tensor]  # both (B, heads, L, head size)
@@ -96,6 +97,7 @@ class Context:
 
     states: Tensor  # (B, L, D)
     projected: Mapping[nn.Module, KeysValues] = field(default_factory=dict)
+    token_merging_ratio: float = 0.0  # of the picture's tokens, in the layers that are for it
 
 
 class Attention(nn.Module):
@@ -204,6 +206,7 @@ class TransformerShape:
     linear_projection: bool
     only_cross_attention: bool
     upcast: bool
+    merges: bool = False  # whether its self-attention merges tokens, where that is asked for
 
 
 class BasicTransformerBlock(nn.Module):
@@ -218,9 +221,16 @@ class BasicTransformerBlock(nn.Module):
         self.attn2 = Attention(dim, shape.heads, head_size, shape.context_dim, shape.upcast)
         self.norm3 = nn.LayerNorm(dim)
         self.ff = FeedForward(dim)
+        self.merges = shape.merges
 
-    def forward(self, x: Tensor, context: Context) -> Tensor:
-        x = added(self.attn1(self.norm1(x), context), x)
+    def forward(self, x: Tensor, context: Context, size: tuple[int, int]) -> Tensor:
+        """(B, height * width, dim) -> the same; size: (height, width)."""
+        asked = self.norm1(x)
+        if self.merges and context.token_merging_ratio:
+            merged = Merged(asked, size, context.token_merging_ratio)
+            x = added(merged.spread(self.attn1(merged.tokens, context)), x)
+        else:
+            x = added(self.attn1(asked, context), x)
         x = added(self.attn2(self.norm2(x), context), x)
         return added(self.ff(self.norm3(x)), x)
 
@@ -253,7 +263,7 @@ class Transformer2DModel(nn.Module):
         if self.linear_projection:
             h = self.proj_in(h)
         for block in self.transformer_blocks:
-            h = block(h, context)
+            h = block(h, context, (height, width))
         if self.linear_projection:
             h = self.proj_out(h)
         h = h.unflatten(1, (height, width)).permute(0, 3, 1, 2)  # (B, C, H, W)

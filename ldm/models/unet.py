@@ -17,8 +17,10 @@ from ldm.models.config import CROSS_DOWN, CROSS_UP, UNetConfig
 from ldm.models.group_norm import GroupNorm
 from ldm.models.layers import (
     Attention,
+    BasicTransformerBlock,
     Context,
     Downsample2D,
+    KeysValues,
     ResnetBlock2D,
     Transformer2DModel,
     TransformerShape,
@@ -38,6 +40,22 @@ class ResnetShape:
 
     def build(self, channels: int, out_channels: int) -> ResnetBlock2D:
         return ResnetBlock2D(channels, out_channels, self.embedding_dim, self.groups, self.eps)
+
+
+@dataclass(eq=False)
+class DeepFeatures:
+    """What the levels below the first put out, kept by one call and taken by a later one.
+
+    From step to step they change far less than the first level's (DeepCache, Ma et al. 2023, arXiv
+    2312.00858). features: (B, C, h, w); None asks a call to run all levels and leave theirs here.
+    """
+
+    features: Tensor | None = None
+
+
+# Residual blocks of the first level that run where the deep levels are spared: so many on the way
+# down, and one more on the way up. The paper's branch 1.
+SHALLOW_LAYERS = 1
 
 
 class DownBlock2D(nn.Module):
@@ -137,10 +155,24 @@ class UpBlock2D(nn.Module):
         return self.resnets[i](x, embedding)
 
     def forward(
-        self, x: Tensor, skips: list[Tensor], embedding: Tensor, context: Context
+        self,
+        x: Tensor,
+        skips: list[Tensor],
+        embedding: Tensor,
+        context: Context,
+        deep: DeepFeatures | None = None,
     ) -> Tensor:
-        """Takes its skips off the end of ``skips``; the one left there gives the new size."""
-        for i in range(len(self.resnets)):
+        """Takes its skips off the end of ``skips``; the one left there gives the new size.
+
+        With ``deep`` features only the last layers run, on these in the place of ``x``.
+        """
+        last_part = len(self.resnets) - 1 - SHALLOW_LAYERS
+        first = 0
+        if deep is not None and deep.features is not None:
+            first, x = last_part, deep.features
+        for i in range(first, len(self.resnets)):
+            if deep is not None and i == last_part:
+                deep.features = x
             x = self.layer(i, torch.cat([x, skips.pop()], dim=1), embedding, context)
         if self.upsamplers is not None:
             height, width = skips[-1].shape[2:]
@@ -182,6 +214,10 @@ class UNet2DConditionModel(nn.Module):
         channels, levels = config.block_out_channels, len(config.block_out_channels)
         resnet = ResnetShape(config.time_embedding_dim, config.norm_num_groups, config.norm_eps)
 
+        # Tokens are merged where they are most: in the first level that attends to them at all.
+        attending = [kind == CROSS_DOWN for kind in config.down_block_types]
+        merging = attending.index(True) if any(attending) else None
+
         def transformer(level: int, depth: int, only_cross_attention: bool) -> TransformerShape:
             return TransformerShape(
                 heads=config.num_attention_heads[level],
@@ -191,6 +227,7 @@ class UNet2DConditionModel(nn.Module):
                 linear_projection=config.use_linear_projection,
                 only_cross_attention=only_cross_attention,
                 upcast=config.upcast_attention,
+                merges=level == merging and not only_cross_attention,
             )
 
         def transformers(level: int, depths: tuple[int, ...]) -> list[TransformerShape]:
@@ -264,14 +301,17 @@ class UNet2DConditionModel(nn.Module):
             padding=config.conv_out_kernel // 2,
         )
 
-    def project(self, states: Tensor) -> Context:
+    def project(self, states: Tensor, token_merging_ratio: float = 0.0) -> Context:
         """Project a context (B, L, D) once, for use at many steps.
 
         The result takes the place of ``encoder_hidden_states``; it is only valid for these
         weights and this batch.
         """
         layers = [m for m in self.modules() if isinstance(m, Attention) and m.is_cross]
-        return Context(states, {layer: layer.keys_values(states) for layer in layers})
+        projected: dict[nn.Module, KeysValues] = {
+            layer: layer.keys_values(states) for layer in layers
+        }
+        return Context(states, projected, token_merging_ratio)
 
     def _waves(self, numbers: Tensor, dim: int) -> Tensor:
         return sinusoids(numbers, dim, self.config.flip_sin_to_cos, self.config.freq_shift)
@@ -309,6 +349,7 @@ class UNet2DConditionModel(nn.Module):
         time_ids: Tensor | None = None,
         class_labels: Tensor | None = None,
         guidance: Tensor | None = None,
+        deep: DeepFeatures | None = None,
     ) -> Tensor:
         """Predict.
 
@@ -322,6 +363,8 @@ class UNet2DConditionModel(nn.Module):
             class_labels: (B,) whole numbers below ``num_class_embeds``, where it has that.
             guidance: (B,) guidance scales less 1 (the w of Luo et al. 2023, section 4.2), where
                 it has ``time_cond_proj_dim``.
+            deep: where the deep levels' features are left, or taken from in the place of running
+                them; see :class:`DeepFeatures` and :attr:`can_be_shallow`.
 
         Returns:
             (B, out_channels, h, w) in the dtype of ``sample``.
@@ -347,11 +390,24 @@ class UNet2DConditionModel(nn.Module):
 
         embedding = self._embed(timestep, pooled, time_ids, class_labels, guidance, sample.dtype)
         x = self.conv_in(sample)
-        x, skips = self._down(x, embedding, context)
-        if self.mid_block is not None:
-            x = self.mid_block(x, embedding, context)
-        x = self._up(x, skips, embedding, context)
+        if deep is not None and deep.features is not None:
+            x = self._shallow(x, embedding, context, deep)
+        else:
+            x, skips = self._down(x, embedding, context)
+            if self.mid_block is not None:
+                x = self.mid_block(x, embedding, context)
+            x = self._up(x, skips, embedding, context, deep)
         return self.conv_out(silu(self.conv_norm_out(x)))
+
+    @property
+    def can_merge_tokens(self) -> bool:
+        """Whether a :class:`Context` with a ratio of tokens to merge makes a difference."""
+        return any(isinstance(m, BasicTransformerBlock) and m.merges for m in self.modules())
+
+    @property
+    def can_be_shallow(self) -> bool:
+        """Whether the first level alone can make a prediction of the deep levels' features."""
+        return self.config.layers_per_block[0] >= SHALLOW_LAYERS and len(self.up_blocks) > 1
 
     def _down(self, x: Tensor, embedding: Tensor, context: Context) -> tuple[Tensor, list[Tensor]]:
         skips = [x]
@@ -360,10 +416,26 @@ class UNet2DConditionModel(nn.Module):
             skips += more
         return x, skips
 
-    def _up(self, x: Tensor, skips: list[Tensor], embedding: Tensor, context: Context) -> Tensor:
-        for block in self.up_blocks:
+    def _up(
+        self,
+        x: Tensor,
+        skips: list[Tensor],
+        embedding: Tensor,
+        context: Context,
+        deep: DeepFeatures | None,
+    ) -> Tensor:
+        *others, last = self.up_blocks
+        for block in others:
             x = block(x, skips, embedding, context)
-        return x
+        return last(x, skips, embedding, context, deep)
+
+    def _shallow(
+        self, x: Tensor, embedding: Tensor, context: Context, deep: DeepFeatures
+    ) -> Tensor:
+        skips = [x]
+        for i in range(SHALLOW_LAYERS):
+            skips.append(self.down_blocks[0].layer(i, skips[-1], embedding, context))
+        return self.up_blocks[-1](x, skips, embedding, context, deep)
 
     def _check(self, sample: Tensor, timestep: Tensor, context: Context) -> None:
         channels, batch = self.config.in_channels, sample.shape[0]

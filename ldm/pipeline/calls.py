@@ -18,19 +18,20 @@ from ldm.diffusion.guidance import combine
 from ldm.models.k_unet import KUNet2DConditionModel
 from ldm.models.kinds import UNet
 from ldm.models.layers import Context
-from ldm.models.unet import UNet2DConditionModel
+from ldm.models.unet import DeepFeatures, UNet2DConditionModel
 from ldm.models.unet_2d import UNet2DModel
 from ldm.pipeline.rows import Answer, Row, Told
 
 
-def told(unet: UNet, rows: Sequence[Row], dtype: torch.dtype) -> Told:
-    """What the rows of a call are told, the prompts' part first, then that of negative prompts.
+def told(unet: UNet, rows: Sequence[Row], guided: Sequence[int], dtype: torch.dtype) -> Told:
+    """What the rows of a call are told, the prompts' part first, then the negative prompts' of the
+    `guided` ones.
 
     Made anew, keys and values of cross-attention with it, only when other rows come together; the
     first row keeps it for the next step.
     """
-    negatives = [row.unconditional for row in rows if row.unconditional is not None]
-    parts = (*(row.conditional for row in rows), *negatives)
+    negatives = [rows[index].unconditional for index in guided]
+    parts = (*(row.conditional for row in rows), *filter(None, negatives))
     known = rows[0].told
     if known is not None and known.parts == parts:
         return known
@@ -40,12 +41,14 @@ def told(unet: UNet, rows: Sequence[Row], dtype: torch.dtype) -> Told:
     states = None if stacked.states is None else stacked.states.to(dtype)
     context: Tensor | Context | None = states
     if isinstance(unet, UNet2DConditionModel) and states is not None:
-        context = unet.project(states)
+        context = unet.project(states, rows[0].recipe.token_merging_ratio)
     rows[0].told = Told(parts, stacked, context)
     return rows[0].told
 
 
-def predict(unet: UNet, sample: Tensor, timesteps: Tensor, told: Told) -> Tensor:
+def predict(
+    unet: UNet, sample: Tensor, timesteps: Tensor, told: Told, deep: DeepFeatures | None = None
+) -> Tensor:
     """A U-Net's raw output (B, C, h, w) for latents (B, C, h, w), with what it is told beside."""
     beside, context = told.stacked, told.context
     if isinstance(unet, UNet2DModel) or context is None:
@@ -62,7 +65,16 @@ def predict(unet: UNet, sample: Tensor, timesteps: Tensor, told: Told) -> Tensor
         time_ids=beside.time_ids,
         class_labels=beside.class_labels,
         guidance=beside.guidance,
+        deep=deep,
     )
+
+
+def deep_features(rows: Sequence[Row], guided: Sequence[int]) -> DeepFeatures | None:
+    """Those that the rows of a shallow call bring, or a place for those that some want to keep."""
+    if rows[0].is_shallow:
+        of_prompts = [row.deep[0] for row in rows]
+        return DeepFeatures(torch.cat([*of_prompts, *(rows[index].deep[1] for index in guided)]))
+    return DeepFeatures() if any(row.recipe.cache_interval > 1 for row in rows) else None
 
 
 @contextmanager
@@ -85,7 +97,7 @@ def evaluate(checkpoint: Checkpoint, rows: Sequence[Row]) -> list[Answer]:
     The rows must be of one kind (`Row.kind`). A row with guidance takes two places in the call, one
     without takes one.
     """
-    guided = [index for index, row in enumerate(rows) if row.unconditional is not None]
+    guided = [index for index, row in enumerate(rows) if row.is_guided]
     x = torch.cat([row.x for row in rows])
     sigma = torch.tensor([row.sigma for row in rows], dtype=torch.float64)
     sample = scale_input(x, sigma)
@@ -94,13 +106,14 @@ def evaluate(checkpoint: Checkpoint, rows: Sequence[Row]) -> list[Answer]:
         sample = torch.cat([sample, torch.cat(extras)], dim=1)
     sample = sample.to(checkpoint.dtype)
     timesteps = checkpoint.noise_schedule.timestep(sigma).to(checkpoint.device)
-    unet = checkpoint.unet
+    unet, deep = checkpoint.unet, deep_features(rows, guided)
     with checkpoint.using(rows[0].recipe.loras), watched(unet, rows, guided):
         output = predict(
             unet,
             torch.cat([sample, sample[guided]]),
             torch.cat([timesteps, timesteps[guided]]),
-            told(unet, rows, checkpoint.dtype),
+            told(unet, rows, guided, checkpoint.dtype),
+            deep,
         ).float()
 
     conditional, unconditional = output[: len(rows)], output[len(rows) :]
@@ -121,11 +134,19 @@ def evaluate(checkpoint: Checkpoint, rows: Sequence[Row]) -> list[Answer]:
     x0 = clean(combined, every)
     of_prompt, of_negative = clean(conditional, every), clean(unconditional, guided)
     finite = x0.isfinite().flatten(1).all(1).tolist()
-    negatives = {index: of_negative[[place]] for place, index in enumerate(guided)}
-    return [
-        Answer(x0[[index]], of_prompt[[index]], negatives.get(index), finite[index])
-        for index in every
-    ]
+    negatives = {index: place for place, index in enumerate(guided)}
+    keeping = [] if rows[0].is_shallow else [i for i in every if rows[i].recipe.cache_interval > 1]
+
+    def answer(index: int) -> Answer:
+        place = negatives.get(index)
+        negative = None if place is None else of_negative[[place]]
+        kept = ()
+        if deep is not None and deep.features is not None and index in keeping:
+            places = [index] if place is None else [index, len(rows) + place]
+            kept = tuple(deep.features[[each]] for each in places)
+        return Answer(x0[[index]], of_prompt[[index]], negative, finite[index], kept)
+
+    return [answer(index) for index in every]
 
 
 def advance(checkpoint: Checkpoint, rows: Sequence[Row]) -> None:

@@ -14,6 +14,7 @@ from ldm.checkpoints.lora_merge import LoraError
 from ldm.diffusion.samplers import SAMPLERS
 from ldm.diffusion.schedule import SCHEDULES
 from ldm.models.prompt import PromptError
+from ldm.models.unet import UNet2DConditionModel
 from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, WITH_PICTURE, Recipe, RecipeError
 
 LEAST_STEP = 8  # pixels
@@ -58,6 +59,20 @@ def check_words(recipe: Recipe, checkpoint: Checkpoint) -> None:
             encoder.chunks(getattr(recipe, field))
         except PromptError as error:
             raise RecipeError(field, error.got, error.allowed) from error
+
+
+def check_speed_ups(recipe: Recipe, checkpoint: Checkpoint) -> None:
+    """Refuse those that this model's U-Net has no place for. Raises RecipeError."""
+    unet = checkpoint.unet
+    known = isinstance(unet, UNet2DConditionModel)
+    for field, off, able in (
+        ("cache_interval", 1, known and unet.can_be_shallow),
+        ("token_merging_ratio", 0, known and unet.can_merge_tokens),
+    ):
+        got = getattr(recipe, field)
+        if got != off and not able:
+            allowed = f"{off}, which is off, with {checkpoint.family.title} models"
+            raise RecipeError(field, got, allowed)
 
 
 def upscaled_size(family: Family, picture: Image.Image) -> tuple[int, int]:
@@ -123,6 +138,7 @@ def check(
         size = f"{recipe.width} x {recipe.height}"
         raise RecipeError("width", size, f"at most {max_pixels} pixels, such as {side} x {side}")
     check_words(recipe, checkpoint)
+    check_speed_ups(recipe, checkpoint)
     try:
         checkpoint.loras.check(recipe.loras)
     except LoraError as error:

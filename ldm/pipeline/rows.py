@@ -3,6 +3,7 @@
 Does not know the tasks (see `starts`) or the model's evaluation (see `calls`).
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -70,13 +71,15 @@ class Answer:
     """What the model says to one row.
 
     Clean latents (1, C, h, w): x0 as guidance combines them, those of the prompt alone, and those
-    of the negative prompt where there is guidance. finite: whether x0 is.
+    of the negative prompt where there is guidance. finite: whether x0 is. deep: of each
+    of the row's places, what the U-Net's deep levels gave, where they ran and the row keeps it.
     """
 
     x0: Tensor
     conditional: Tensor
     unconditional: Tensor | None
     finite: bool
+    deep: tuple[Tensor, ...] = ()
 
 
 @dataclass(eq=False)
@@ -107,13 +110,29 @@ class Row:
     finished: bool = False
     watcher: Watcher | None = None
     told: Told | None = None  # of the call that it comes first in
+    guided_sigmas: tuple[float, float] = (0.0, math.inf)  # between which guidance acts
+    evaluations: int = 0
+    deep: tuple[Tensor, ...] = ()  # of each of its places, what the U-Net's deep levels last gave
+
+    @property
+    def is_guided(self) -> bool:
+        """Whether it takes a second place in the next call, for the negative prompt."""
+        lowest, highest = self.guided_sigmas
+        return self.unconditional is not None and lowest < self.sigma <= highest
+
+    @property
+    def is_shallow(self) -> bool:
+        """Whether the U-Net's deep levels are spared in the next call."""
+        due = self.evaluations % self.recipe.cache_interval == 0
+        return not due and len(self.deep) == 1 + self.is_guided
 
     @property
     def kind(self) -> tuple[object, ...]:
         """Rows of one kind can share a U-Net call."""
         extra = None if self.extra is None else tuple(self.extra.shape)
         model, loras = self.recipe.model, self.recipe.loras
-        return model, loras, tuple(self.x.shape), extra, self.conditional.kind
+        speed = self.is_shallow, self.recipe.token_merging_ratio
+        return model, loras, tuple(self.x.shape), extra, self.conditional.kind, *speed
 
     @property
     def step(self) -> int:
@@ -136,6 +155,9 @@ class Row:
         x0 = answer.x0
         if not answer.finite:
             raise DrawingError(NO_PICTURE)
+        self.evaluations += 1
+        if answer.deep:
+            self.deep = answer.deep
         if self.watcher is not None:
             self.watcher.saw(self, answer.conditional, answer.unconditional, x0)
         if self.original is not None and self.repaint is not None:
@@ -146,7 +168,7 @@ class Row:
         try:
             self.x, self.sigma = self.steps.send(x0)
         except StopIteration as stop:
-            self.x, self.finished, self.told = stop.value, True, None
+            self.x, self.finished, self.told, self.deep = stop.value, True, None, ()
 
 
 def slerp(start: Tensor, end: Tensor, share: float) -> Tensor:
@@ -205,6 +227,9 @@ def prepare(
     with checkpoint.using(recipe.loras):  # the text model's weights change with them, too
         conditional, unconditional = conditionings(checkpoint, drawn)
     sampler = SAMPLERS[recipe.sampler]
+    guided_sigmas = checkpoint.noise_schedule.guided_sigmas(
+        recipe.guidance_start, recipe.guidance_end
+    )
     with checkpoint.autoencoding():
         start = start_of(checkpoint, drawn, init_image, mask)
     factor = checkpoint.vae.factor
@@ -242,6 +267,7 @@ def prepare(
                 picture=start.picture,
                 mask=start.mask,
                 region=region,
+                guided_sigmas=guided_sigmas,
             )
         )
     return rows
