@@ -49,6 +49,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--drawings", type=int, default=30_000, help="pictures to draw for training"
     )
     parser.add_argument(
+        "--first-drawing",
+        type=int,
+        default=0,
+        help="number of the first: a training whose pictures are lost goes on with new ones",
+    )
+    parser.add_argument(
         "--kinds", nargs="+", choices=KINDS, default=KINDS, help="landscape alone needs no sprites"
     )
     parser.add_argument(
@@ -134,7 +140,8 @@ class Run:
         target = self.folder / "drawings"
         held_out = 4 if self.options.smoke else 500
         data.draw(target, held_out, self.drawing_size, self.source, HELD_OUT_SEEDS)
-        data.draw(target, self.count, self.drawing_size, self.source)
+        first = self.options.first_drawing
+        data.draw(target, self.count, self.drawing_size, self.source, first)
 
     def tokenizer(self) -> None:
         if (self.folder / "tokenizer").exists():

@@ -27,7 +27,7 @@ from ldm.models.patch_autoencoder import (
 )
 from ldm.train.data import Drawings
 from ldm.train.progress import Progress
-from ldm.train.weights import MasterWeights
+from ldm.train.weights import MasterWeights, training_dtype
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,8 @@ def train(
         start_from_principal_patches(
             model, drawings.pictures(list(range(0, len(drawings), 100))[:64])
         )
-    model = model.to(accelerator.device, torch.bfloat16)
+    dtype = training_dtype(accelerator.device)
+    model = model.to(accelerator.device, dtype)
     nn.utils.convert_conv2d_weight_memory_format(model, torch.channels_last)
     model.requires_grad_(True)
     model.encoder.requires_grad_(not training.decoder_only)
@@ -194,7 +195,7 @@ def train(
             hash((training.seed, step, accelerator.process_index))
         )
         images = random_crops(drawings, training, generator).to(accelerator.device)
-        latents = model.encoder(images.bfloat16().contiguous(memory_format=torch.channels_last))
+        latents = model.encoder(images.to(dtype).contiguous(memory_format=torch.channels_last))
         flat = latents.float().transpose(0, 1).flatten(1)
         drift = (flat.var(1) - 1).square().mean() + flat.mean(1).square().mean()
         if torch.rand((), generator=generator) < training.halved:

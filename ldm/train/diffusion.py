@@ -38,7 +38,7 @@ from ldm.train.data import Drawings, write_atomically
 from ldm.train.progress import Progress
 from ldm.train.scenes import BACKGROUNDS, COLOURS, PLACES, labels
 from ldm.train.tokenizer import BEGIN, CONTEXT, END
-from ldm.train.weights import MasterWeights
+from ldm.train.weights import MasterWeights, training_dtype
 
 SCHEDULER = {
     "_class_name": "DPMSolverMultistepScheduler",
@@ -86,6 +86,7 @@ class DiffusionTraining:
     dropped_captions: float = 0.1
     naming: float = 0.01  # weight of the loss of the names of cells
     things: float = 3.0  # weight of a cell that shows a thing or an element, a place's is 1
+    shift: float = 2.0  # of the timesteps towards noise; 1: none
     minutes: float = 60.0
     max_steps: int | None = None
     seed: int = 0
@@ -103,9 +104,7 @@ def build(tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel
         eos_token_id=vocabulary[END],
         pad_token_id=vocabulary[END],
     )
-    text_encoder = CLIPTextModel(config)
-    text_encoder.set_attn_implementation("eager")  # the fused one's backward is slow on CPUs
-    return unet, text_encoder
+    return unet, CLIPTextModel(config)
 
 
 def tokenize(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> Tensor:
@@ -135,7 +134,7 @@ class CellNames(nn.Module):
         for layer in (self.names, self.colours):
             nn.init.zeros_(layer.weight)
         self._maps: Tensor | None = None
-        unet.up_blocks[-2].register_forward_hook(self._keep)
+        self.hook = unet.up_blocks[-2].register_forward_hook(self._keep)
 
     def _keep(self, block: nn.Module, inputs: object, maps: Tensor) -> None:
         self._maps = maps
@@ -189,13 +188,14 @@ def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder
     path = folder / f"latents-{size}-{digest.hexdigest()[:8]}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        compute = vae.to(torch.bfloat16)
+        dtype = training_dtype(torch.device("cpu"))
+        compute = vae.to(dtype)
         nn.utils.convert_conv2d_weight_memory_format(compute, torch.channels_last)
         pieces = []
         for start in range(0, len(drawings), 32):
             pictures = drawings.pictures(list(range(start, min(start + 32, len(drawings)))))
             pictures = F.avg_pool2d(pictures, pictures.shape[-1] // size)
-            pieces.append(compute.encode(pictures).to(torch.float16))
+            pieces.append(compute.encode(pictures.to(dtype)).to(torch.float16))
             if start % 3200 == 0:
                 print(f"encoded {start} of {len(drawings)}", flush=True)
         latents = torch.cat(pieces).numpy()
@@ -218,6 +218,16 @@ def loss_weights(alphas_cumprod: Tensor) -> Tensor:
     return 1 / (1 - alphas_cumprod).clamp(min=0.15)
 
 
+def towards_noise(times: Tensor, shift: float) -> Tensor:
+    """Times in [0, 1) moved towards 1, the noise (Esser et al. 2024, arXiv 2403.03206, eq. 23).
+
+    What a cell shows can be seen in its many channels together while the noise of each is still
+    ten times the signal, so that captions decide in the noisiest quarter, of which even times, made
+    for four channels, give little.
+    """
+    return shift * times / (1 + (shift - 1) * times)
+
+
 def train(
     latents: Tensor,
     tokens: Tensor,
@@ -237,10 +247,12 @@ def train(
     torch.manual_seed(training.seed)
     device = accelerator.device
     unet, text_encoder = start or build(tokenizer)
-    unet = unet.to(device, torch.bfloat16).train().requires_grad_(True)
+    dtype = training_dtype(device)
+    unet = unet.to(device, dtype).train().requires_grad_(True)
     nn.utils.convert_conv2d_weight_memory_format(unet, torch.channels_last)
-    text_encoder = text_encoder.to(device, torch.bfloat16).train().requires_grad_(True)
-    cell_names = CellNames(unet, training.things).to(device, torch.bfloat16)
+    text_encoder.set_attn_implementation("eager")  # the fused one's backward is slow on CPUs
+    text_encoder = text_encoder.to(device, dtype).train().requires_grad_(True)
+    cell_names = CellNames(unet, training.things).to(device, dtype)
     modules = {"unet": unet, "text_encoder": text_encoder, "cell_names": cell_names}
     weights = MasterWeights(modules, accelerator, training.learning_rate)
     progress = Progress(folder, weights, training.batch_size, training.minutes, accelerator)
@@ -254,16 +266,16 @@ def train(
         chosen = torch.randint(len(latents), (count,), generator=generator)
         x0 = latents[chosen].float()
         noise = torch.randn(x0.shape, generator=generator)
-        # One timestep in each of `count` equal strata: the loss of a batch is far less noisy.
+        # One timestep in each of `count` strata: the loss of a batch is far less noisy.
         strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-        timesteps = (strata * len(alphas)).long()
+        timesteps = (towards_noise(strata, training.shift) * len(alphas)).long()
         captions = tokens[chosen]
         dropped = torch.rand(count, generator=generator) < training.dropped_captions
         captions[dropped] = empty
         noisy = add_noise(x0, noise, alphas[timesteps])
 
         states = text_encoder(captions.to(device)).last_hidden_state
-        noisy = noisy.to(device, torch.bfloat16).contiguous(memory_format=torch.channels_last)
+        noisy = noisy.to(device, dtype).contiguous(memory_format=torch.channels_last)
         predicted = unet(noisy, timesteps.to(device), states).float()
         squares = (predicted - x0.to(device)).square().mean(1)
         shown = resized(cells[chosen], predicted)[:, 0]
@@ -284,8 +296,10 @@ def train(
 def trained(folder: Path, tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     """The EMA weights in `folder`, as float32 modules."""
     unet, text_encoder = build(tokenizer)
-    modules = {"unet": unet, "text_encoder": text_encoder, "cell_names": CellNames(unet)}
+    cell_names = CellNames(unet)
+    modules = {"unet": unet, "text_encoder": text_encoder, "cell_names": cell_names}
     weights = MasterWeights(modules, Accelerator(cpu=True), 0.0)
     weights.load(folder / "state.safetensors")
     weights.publish(weights.ema)
+    cell_names.hook.remove()
     return unet.eval().requires_grad_(False), text_encoder.eval().requires_grad_(False)

@@ -15,10 +15,23 @@ from accelerate import Accelerator
 from ldm.train.weights import MasterWeights
 
 SAVE_EVERY_SECONDS = 180
+FALL = 0.6  # the share of the minutes after which the learning rate falls
+LEAST_RATE = 0.03
+
+
+def rate_factor(passed: float) -> float:
+    """What the learning rate is multiplied by when this share of the minutes has passed.
+
+    Constant, then falling in a straight line over the last part (Hägele et al. 2024, arXiv
+    2405.18392): any run may be the last one, and the fall is when pictures turn sharp.
+    """
+    return 1.0 if passed < FALL else max(LEAST_RATE, (1 - passed) / (1 - FALL))
 
 
 class Progress:
-    """Counts steps, writes the log, saves the weights' state and says when the time is over."""
+    """Counts steps, writes the log, saves the weights' state, lowers the learning rate towards the
+    end and says when the time is over.
+    """
 
     def __init__(
         self,
@@ -58,7 +71,9 @@ class Progress:
             if done % report_every == 0 or done == max_steps:
                 self.report((done - reported) * self.batch_size / (now - last_report))
                 last_report, reported = now, done
-                if self.agree(now - start > self.minutes * 60):
+                passed = self.agreed((now - start) / (self.minutes * 60))
+                self.weights.rate_factor = rate_factor(passed)
+                if passed > 1:
                     break
             if self.accelerator.is_main_process and now - last_save > SAVE_EVERY_SECONDS:
                 self.save()
@@ -71,13 +86,13 @@ class Progress:
             total, count = self.sums.get(name, (0.0, 0))
             self.sums[name] = (total + value, count + 1)
 
-    def agree(self, stop: bool) -> bool:
-        """The main process decides, so that no process waits for one that has left."""
+    def agreed(self, passed: float) -> float:
+        """The main process's clock, so that no process waits for one that has left."""
         if self.accelerator.num_processes == 1:
-            return stop
-        flag = torch.tensor([stop], dtype=torch.int32, device=self.accelerator.device)
-        torch.distributed.broadcast(flag, 0)
-        return bool(flag.item())
+            return passed
+        shared = torch.tensor([passed], dtype=torch.float64, device=self.accelerator.device)
+        torch.distributed.broadcast(shared, 0)
+        return shared.item()
 
     def report(self, rate: float) -> None:
         means = {name: total / count for name, (total, count) in self.sums.items()}

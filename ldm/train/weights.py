@@ -19,6 +19,8 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from ldm.checkpoints.load import choose_dtype
+
 ADAM_ONLY = (
     "embedding",
     "conv_in",
@@ -31,14 +33,22 @@ ADAM_ONLY = (
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
+def training_dtype(device: torch.device) -> torch.dtype:
+    """The type that computes while float32 masters are trained: bfloat16, or float32 on a CPU that
+    only imitates bfloat16 (200 times slower in products of matrices, Zen 3, torch 2.13).
+    """
+    return torch.float32 if choose_dtype(device) == torch.float32 else torch.bfloat16
+
+
 def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
-    """Approximately the nearest semi-orthogonal matrix to a (rows, columns) matrix, in bf16.
+    """Approximately the nearest semi-orthogonal matrix to a (rows, columns) matrix, in the
+    training's type.
 
     The quintic Newton-Schulz iteration of Muon (Jordan et al. 2024): singular values end near 1.
     One matrix at a time: on CPUs a stack of them (bmm) took twice as long.
     """
     a, b, c = NEWTON_SCHULZ
-    x = matrix.bfloat16()
+    x = matrix.to(training_dtype(matrix.device))
     wide = x.shape[0] <= x.shape[1]
     if not wide:
         x = x.T
@@ -56,7 +66,8 @@ class MasterWeights:
     learning_rate is AdamW's; Muon's update is scaled to a root mean square of 0.2, AdamW's usual
     one (Liu et al. 2025, arXiv 2502.16982), so one rate serves both. The processes share Muon's
     work: each orthogonalises its part of the matrices. ema_decay is reached after a warm-up:
-    min(ema_decay, (1 + step) / (10 + step)).
+    min(ema_decay, (1 + step) / (10 + step)). Who trains may set rate_factor, the same in all
+    processes, to lower the rate.
     """
 
     def __init__(
@@ -64,7 +75,7 @@ class MasterWeights:
         modules: Mapping[str, nn.Module],
         accelerator: Accelerator,
         learning_rate: float,
-        ema_decay: float = 0.999,
+        ema_decay: float = 0.997,
         momentum: float = 0.95,
         weight_decay: float = 0.01,
         warmup: int = 100,
@@ -78,7 +89,7 @@ class MasterWeights:
         ]
         self.learning_rate, self.ema_decay, self.warmup = learning_rate, ema_decay, warmup
         self.momentum_decay, self.weight_decay = momentum, weight_decay
-        self.step_count = 0
+        self.step_count, self.rate_factor = 0, 1.0
         self.sizes = [parameter.numel() for _, parameter in self.named]
         self.flat = torch.cat([p.detach().float().reshape(-1) for _, p in self.named])
         self.gradient, self.momentum = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
@@ -137,7 +148,7 @@ class MasterWeights:
         if not math.isfinite(norm):
             return norm
         self.gradient *= min(1.0, clip / (norm + 1e-6))
-        rate = self.learning_rate * min(1.0, (self.step_count + 1) / self.warmup)
+        rate = self.learning_rate * self.rate_factor * min(1.0, (self.step_count + 1) / self.warmup)
         for group in self.adamw.param_groups:
             group["lr"] = rate
         self.adamw.step()

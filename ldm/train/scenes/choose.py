@@ -16,7 +16,7 @@ from .things.catalogue import SIZES, Concept, concepts, is_held_out_pair
 from .things.repaint import TARGETS
 from .things.store import Sprite, SpriteStore
 
-SHARES = {"landscape": 0.45, "composite": 0.30, "still": 0.25}
+SHARES = {"landscape": 0.25, "composite": 0.375, "still": 0.375}
 WEIGHTS = {"popular": 7.0, "core": 3.5}
 PAINTED = 0.45
 LEAST_COAT = 0.42  # less of a sprite than that, and "a blue bus" would not be true
