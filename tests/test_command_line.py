@@ -44,6 +44,13 @@ def mistake(folder: Path, *arguments: str) -> str:
         (["a lake", "--guidance=-inf"], "--guidance: got -inf, allowed: a number from 0 to 30"),
         (["a lake", "--guidance", "high"], "--guidance: got 'high', allowed: a number from 0"),
         (["a lake", "--rescale", "2"], "--rescale: got 2.0, allowed: a number from 0 to 1"),
+        (["a lake", "--guidance-start", "2"], "--guidance-start: got 2.0, allowed: a number from"),
+        (
+            ["a lake", "--guidance-start", "0.5", "--guidance-end", "0.2"],
+            "--guidance-end: got 0.2, allowed: at least 0.5",
+        ),
+        (["a lake", "--cache-interval", "0"], "--cache-interval: got 0, allowed: a whole number"),
+        (["a lake", "--token-merging", "0.8"], "--token-merging: got 0.8, allowed: a number from"),
         (["a lake", "--seed", "-1"], "--seed: got -1, allowed: a whole number from 0 to 42949"),
         (["a lake", "--number", "9"], "--number: got 9, allowed: a whole number from 1 to 8"),
         (["a lake", "--size", "big"], "--size: got 'big', allowed: WIDTHxHEIGHT in pixels"),

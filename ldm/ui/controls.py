@@ -14,7 +14,7 @@ import gradio as gr
 
 from ldm.diffusion import SAMPLERS, SCHEDULES
 from ldm.engine import Engine
-from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS
+from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, Recipe
 from ldm.ui import texts
 from ldm.ui.filling import size_choices
 from ldm.ui.form import CUSTOM, NO_PROBLEM, Field, Size, Updates, size_value
@@ -209,6 +209,18 @@ def _build_variation(tab: str) -> tuple[gr.Slider, gr.Number]:
     return varied, other
 
 
+# What makes drawing faster, and a picture another one; as the recipe has them they are off.
+SPEED_UPS = ("guidance_start", "guidance_end", "cache_interval", "token_merging_ratio")
+
+
+def _build_speed_ups(tab: str) -> Mapping[str, gr.Slider]:
+    with gr.Accordion(label("speed_ups"), open=False, elem_classes="ldm-fold ldm-speed-ups"):
+        return {
+            name: build_slider(tab, name, getattr(Recipe, name), f"{name}_info")
+            for name in SPEED_UPS
+        }
+
+
 def build_settings(tab: str, engine: Engine, sized: bool = True) -> Choices:
     """Size and number of pictures, and the folded rest, as the first model wants them.
 
@@ -240,6 +252,7 @@ def build_settings(tab: str, engine: Engine, sized: bool = True) -> Choices:
         loras = build_lora_picker(tab, engine, names[0])
         rescale = build_slider(tab, "guidance_rescale", 0, "guidance_rescale_info")
         clip_skip = build_slider(tab, "clip_skip", 0, "clip_skip_info")
+        speed_ups = _build_speed_ups(tab)
 
     def take_defaults(chosen: str) -> Updates:
         new = engine.defaults(chosen)
@@ -274,6 +287,7 @@ def build_settings(tab: str, engine: Engine, sized: bool = True) -> Choices:
         "num_inference_steps": steps,
         "guidance_scale": guidance,
         "guidance_rescale": rescale,
+        **speed_ups,
         "clip_skip": clip_skip,
         "loras": loras,
         "sampler": sampler,

@@ -21,6 +21,10 @@ SETTINGS: Mapping[str, str] = {
     "schedule": "Uniform, Karras",
     "clip_skip": "0, 1, 2",
     "guidance_rescale": "0, 0.35, 0.7",
+    "guidance_start": "0, 0.2, 0.4",
+    "guidance_end": "1, 0.8, 0.6",
+    "cache_interval": "1, 2, 3, 5",
+    "token_merging_ratio": "0, 0.25, 0.5, 0.75",
     "prompt": "",
 }
 NAMED: Mapping[str, Mapping[str, str]] = {

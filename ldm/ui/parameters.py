@@ -83,6 +83,8 @@ def _read(key: str, text: str) -> dict[str, Any] | None:
         "Masked area padding": "padding_mask_crop",
         "Variation seed": "variation_seed",
         "Variation seed strength": "variation_strength",
+        "Skip Early CFG": "guidance_start",
+        "Token merging ratio": "token_merging_ratio",
     }
     if key in plain:
         return {plain[key]: _number(text)}
@@ -163,6 +165,10 @@ def write_parameters(recipe: Recipe, made_with: Mapping[str, str]) -> str:
         pairs["Variation seed strength"] = f"{recipe.variation_strength:g}"
     if recipe.clip_skip:
         pairs["Clip skip"] = recipe.clip_skip + 1
+    if recipe.guidance_start:
+        pairs["Skip Early CFG"] = f"{recipe.guidance_start:g}"
+    if recipe.token_merging_ratio:
+        pairs["Token merging ratio"] = f"{recipe.token_merging_ratio:g}"
     version = made_with.get("ldm", "")
     if version:
         pairs["Version"] = f"ldm {version}"

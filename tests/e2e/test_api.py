@@ -44,12 +44,15 @@ def test_text_to_image(client: Client) -> None:
         height=SIDE,
         variation_seed=7,
         variation_strength=0.2,
+        guidance_end=0.8,
+        cache_interval=2,
         api_name="/text_to_image",
     )
     drawn = [recipe_in(Path(file).read_bytes()) for file in files]
     assert [(one.seed, one.variation_seed) for one in drawn] == [(5, 7), (5, 8)]
     assert recipe["prompt"] == drawn[0].prompt == "a lake at dawn"
     assert recipe["num_inference_steps"] == 4
+    assert (recipe["guidance_end"], recipe["cache_interval"]) == (0.8, 2)
 
 
 def test_image_to_image_and_inpaint(client: Client, picture: Path, tmp_path: Path) -> None:
@@ -107,7 +110,7 @@ def test_curl_alone_is_enough(app_url: str) -> None:
     """As the page's own documentation of the endpoints has it: one POST, then a stream to read."""
     # All arguments in their order; what is null takes the model's own choice.
     size = (SIDE, SIDE, 1)  # and one picture
-    body = json.dumps({"data": ["a lake at dawn", None, 5, None, None, *size, 3, *[None] * 7]})
+    body = json.dumps({"data": ["a lake at dawn", None, 5, None, None, *size, 3, *[None] * 11]})
     call = ["curl", "-sf", "-H", "Content-Type: application/json", "-d", body]
     address = f"{app_url}gradio_api/call/text_to_image"
     event = json.loads(subprocess.run([*call, address], capture_output=True, check=True).stdout)

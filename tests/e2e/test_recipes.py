@@ -2,12 +2,15 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
 from ldm.imaging import encode_png, read_png_text
+from ldm.recipe import Recipe
+from ldm.ui.controls import SPEED_UPS
 from tests.e2e.conftest import OpenPage
 from tests.e2e.tab import RUN_MS, Tab, drop_file, recipe_in
 
@@ -79,6 +82,24 @@ def test_a_dropped_picture_fills_the_form_and_warns(tab: Tab) -> None:
     expect(tab.part("num_inference_steps").locator("input[type=number]")).to_have_value("7")
     notice.get_by_role("button", name="Close").click()
     expect(notice).to_be_hidden()
+
+
+def test_a_recipe_sets_the_speed_ups_and_the_next_one_resets_them(tab: Tab) -> None:
+    """In their own fold, which is not open yet when the first recipe comes."""
+    own = Recipe("a lake", num_inference_steps=5, guidance_scale=3, width=128, height=128)
+    fast = replace(
+        own, guidance_start=0.2, guidance_end=0.8, cache_interval=3, token_merging_ratio=0.5
+    )
+    drop_file(tab.page, "fast.png", png_with({"recipe": fast.to_json()}))
+    expect(tab.prompt).to_have_value("a lake")
+    drawn = recipe_in(tab.draw())
+    assert [getattr(drawn, name) for name in SPEED_UPS] == [0.2, 0.8, 3, 0.5]
+    tab.page.locator(".ldm-speed-ups:visible > button").click()
+    for recipe in (fast, own):
+        drop_file(tab.page, "next.png", png_with({"recipe": recipe.to_json()}))
+        for name in SPEED_UPS:
+            entry = tab.part(name).locator("input[type=number]")
+            expect(entry).to_have_value(f"{getattr(recipe, name):g}")
 
 
 def test_pasted_parameters_fill_the_form(tab: Tab) -> None:

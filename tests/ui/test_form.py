@@ -1,11 +1,13 @@
 """From what the page sends to a recipe, raw and unrepaired."""
 
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
 import pytest
 
-from ldm.recipe import RecipeError
+from ldm.recipe import Recipe, RecipeError
+from ldm.ui.filling import fill
 from ldm.ui.form import CUSTOM, Form, read_recipe
 from ldm.ui.jobs import Jobs
 from ldm.ui.text_to_image import build_text_to_image
@@ -32,6 +34,8 @@ def test_the_untouched_page_is_a_recipe_with_the_models_defaults(
     assert (recipe.num_inference_steps, recipe.guidance_scale) == (4, 3.0)
     assert (recipe.sampler, recipe.model) == ("ddim", "scripted")
     assert recipe.task == "text_to_image"
+    assert (recipe.guidance_start, recipe.guidance_end) == (0, 1)
+    assert (recipe.cache_interval, recipe.token_merging_ratio) == (1, 0)
 
 
 def test_a_new_seed_each_time_unless_unticked(form: Form, values: dict[Any, Any]) -> None:
@@ -53,6 +57,35 @@ def test_variations_keep_the_seed_and_vary_anew_each_time(
     assert read_recipe(form, values).variation_seed == 6
 
 
+def test_a_recipe_sets_every_field_of_the_form(form: Form, engine: ScriptedEngine) -> None:
+    recipe = Recipe(
+        "a lake",
+        model="other",
+        negative_prompt="fog",
+        sampler="euler",
+        schedule="karras",
+        num_inference_steps=9,
+        guidance_scale=2.5,
+        guidance_rescale=0.3,
+        guidance_start=0.2,
+        guidance_end=0.8,
+        cache_interval=3,
+        token_merging_ratio=0.5,
+        clip_skip=1,
+        seed=7,
+        variation_seed=8,
+        variation_strength=0.1,
+        width=96,
+        height=64,
+        num_images=2,
+    )
+    filled = fill(form, engine, asdict(recipe))
+    assert {name: filled[component] for name, component in form.fields.items()} == {
+        name: getattr(recipe, name) for name in form.fields
+    }
+    assert filled[form.randomise] is False
+
+
 def test_sizes(form: Form, values: dict[Any, Any]) -> None:
     values[form.size.preset] = "96x64"
     assert (read_recipe(form, values).width, read_recipe(form, values).height) == (96, 64)
@@ -72,6 +105,8 @@ def test_sizes(form: Form, values: dict[Any, Any]) -> None:
         ("seed", None),
         ("variation_seed", None),
         ("variation_strength", 1.5),
+        ("cache_interval", 2.5),
+        ("token_merging_ratio", 0.9),
         ("prompt", None),
         ("prompt", "x" * 10_000),
         ("num_images", 9),

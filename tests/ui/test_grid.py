@@ -10,7 +10,7 @@ from PIL import Image
 
 from ldm.recipe import Recipe, RecipeError
 from ldm.ui.grid import Cells, build_grid
-from ldm.ui.grid_axes import MOST_CELLS, Axis, cells_of, read_axis
+from ldm.ui.grid_axes import MOST_CELLS, SETTINGS, Axis, cells_of, read_axis
 from ldm.ui.grid_sheet import draw_sheet
 from ldm.ui.jobs import Jobs
 from tests.ui.conftest import ScriptedEngine
@@ -26,6 +26,7 @@ RECIPE = Recipe(
         ("num_inference_steps", "8, 16,24", (8, 16, 24)),
         ("num_inference_steps", "8, 8, ,16\n24", (8, 16, 24)),
         ("guidance_scale", "1, 3.5", (1.0, 3.5)),
+        ("cache_interval", "1, 3", (1, 3)),
         ("sampler", "DDIM, euler a, unipc", ("ddim", "euler_ancestral", "unipc")),
         ("schedule", "Karras", ("karras",)),
         ("prompt", "a lake, at dawn\n\na wood", ("a lake, at dawn", "a wood")),
@@ -48,6 +49,12 @@ def test_values_are_read(field: str, text: str, values: tuple[Any, ...]) -> None
 def test_other_values_are_refused(field: str, text: str) -> None:
     with pytest.raises(RecipeError):
         read_axis({"field": field, "values": text})
+
+
+@pytest.mark.parametrize("field", [name for name, values in SETTINGS.items() if values])
+def test_every_setting_begins_with_values_that_can_be_drawn(field: str) -> None:
+    axis = read_axis({"field": field, "values": SETTINGS[field]})
+    assert len(cells_of(RECIPE, axis, Axis("", ()))) == len(axis.values) > 1
 
 
 def test_nothing_chosen_is_one_cell() -> None:

@@ -100,11 +100,13 @@ def test_what_is_written_is_read_again(task: str) -> None:
         padding_mask_crop=24,
         variation_seed=5,
         variation_strength=0.25,
+        guidance_start=0.2,
+        token_merging_ratio=0.5,
     )
     found = read_parameters(write_parameters(recipe, {"ldm": "0.1.0", "model_hash": "abc"}))
     assert found is not None
     used = {name: getattr(recipe, name) for name in found.fields}
     assert found.fields == used
     assert not found.left_out
-    expected = 13 + (task != "text_to_image") + 2 * (task == "inpaint")
+    expected = 15 + (task != "text_to_image") + 2 * (task == "inpaint")
     assert len(found.fields) == expected

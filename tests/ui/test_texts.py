@@ -9,6 +9,7 @@ import pytest
 
 from ldm.recipe import LIMITS
 from ldm.ui import texts
+from ldm.ui.controls import SPEED_UPS
 from ldm.ui.how_it_works.contents import PANELS as CONTENTS
 from ldm.ui.texts import ENGLISH, LANGUAGES, LESSONS, PANELS, Figure, Text
 
@@ -44,6 +45,7 @@ def test_every_text_is_used_and_every_used_text_is_there() -> None:
     made = {f"margin_{side}" for side in ("left", "top", "right", "bottom")}
     made |= {"grid_across", "grid_down"}
     made |= {f"copy_{what}" for what in ("link", "recipe", "parameters")}
+    made |= {f"{name}_info" for name in SPEED_UPS}
     unused = set(ENGLISH) - quoted - made - set(LIMITS) - {"task"}
     assert not unused
     said = set(re.findall(r"(?:say|label|plain|phrase)\(\s*[\"'](\w+)[\"']", whole))
