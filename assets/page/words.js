@@ -17,8 +17,9 @@ const numbers = new Intl.NumberFormat(language, { useGrouping: false });
 const POINT = numbers.format(0.5)[1];
 const PERCENT = new Intl.NumberFormat(language, { style: "percent" }).format(0).slice(1);
 
-// Figures as the server writes them, "0.35" and "12%", in the signs of this language.
-const figure = (text) => text.replace(/(\d)\.(?=\d)/g, `$1${POINT}`).replace(/(\d)%/g, `$1${PERCENT}`);
+// Figures as the server writes them, "0.35", "12%" and "30,000", in the signs of this language.
+const decimal = (text) => text.replace(/(\d)\.(?=\d)/g, `$1${POINT}`);
+const figure = (text) => decimal(text.replace(/(\d),(?=\d)/g, "$1\u202f")).replace(/(\d)%/g, `$1${PERCENT}`);
 
 function phrase(key, values = {}) {
   return (words[key] ?? key).replace(/\{(\w+)\}/g, (gap, name) => {
@@ -54,6 +55,6 @@ function translate(element) {
 function translateAll() {
   if (language === "en") return;
   document.querySelectorAll(SAYING).forEach(translate);
-  document.querySelectorAll(CHARTED).forEach((element) => write(element, figure(element.textContent)));
+  document.querySelectorAll(CHARTED).forEach((element) => write(element, decimal(element.textContent)));
 }
 document.documentElement.lang = language;

@@ -16,6 +16,7 @@ from gradio.components import Component
 from ldm.imaging import ImageError
 from ldm.recipe import CROP_PADDING, LIMITS, Recipe, RecipeError
 from ldm.ui import texts
+from ldm.ui.phrases import understood
 from ldm.ui.stage import status_line
 from ldm.ui.texts import Markup, markup, say
 
@@ -192,13 +193,9 @@ def plain_words(error: RecipeError | ImageError) -> Markup:
     if isinstance(error, RecipeError) and error.field == "prompt" and not str(error.got).strip():
         return say("empty_prompt")
     words = str(error).removeprefix(f"{error.field}: got ")
-    got, _, allowed = words.rpartition(", allowed: ")
-    limit = LIMITS.get(error.field)
-    if limit is not None and allowed == str(limit):
-        key = "allowed_whole" if whole(error.field) else "allowed_number"
-        allowed = say(key, minimum=limit.minimum, maximum=limit.maximum)
+    got, allowed = map(understood, words.rsplit(", allowed: ", 1))
     name = texts.field_name(error.field)
-    return texts.joined(name, ": ", say("got_allowed", got=got), " ", allowed, ".")
+    return texts.joined(name, ": ", say("got_allowed", got=got), " ", texts.filled(allowed), ".")
 
 
 def read_recipe(form: Form, values: Values, task: str = "") -> Recipe:

@@ -17,6 +17,7 @@ from ldm.imaging import ImageError, open_image, open_mask
 from ldm.ui.easel import MASK_COLOUR, build_easel, clean_sheet, sheet_over, sheet_size
 from ldm.ui.filling import fill_size, nearest_size
 from ldm.ui.form import Form, Missing, Output, Updates, Values, plain_words
+from ldm.ui.phrases import understood
 from ldm.ui.settings import PROJECT
 from ldm.ui.texts import label, opened, plain
 
@@ -54,7 +55,7 @@ def _kept(image: Image.Image, notes: tuple[str, ...]) -> tuple[Image.Image, tupl
         return image, notes
     reduced = image.copy()
     reduced.thumbnail((KEPT_SIDE, KEPT_SIDE), Image.Resampling.LANCZOS)
-    return reduced, (*notes, plain("reduced", width=reduced.width, height=reduced.height))
+    return reduced, (*notes, plain("note_reduced", width=reduced.width, height=reduced.height))
 
 
 def picture_outputs(form: Form, source: PictureInput) -> list[Output]:
@@ -87,7 +88,7 @@ def opened_updates(
     image, notes = _kept(found.image, found.notes)
     return {
         **picture_updates(form, source, engine, model, image),
-        source.note: opened(*found.image.size, notes),
+        source.note: opened(*found.image.size, understood("; ".join(notes))),
     }
 
 

@@ -1,7 +1,7 @@
 """Every text a visitor reads: `assets/texts/en.json`, and one file beside it for each language.
 
-Those of the lessons stand apart, in `assets/lessons/`, and those of the panels of *How it works* in
-`assets/panels/`.
+Those of the lessons stand apart, in `assets/lessons/`, those of the panels of *How it works* in
+`assets/panels/`, and what the parts below the page say in `assets/phrases/`.
 
 Labels of components are translated by Gradio (`label`), the page's own markup by its script
 (`say`, and `assets/page/words.js`); both use one dictionary and the browser's language. The server
@@ -19,7 +19,7 @@ import gradio as gr
 from gradio.i18n import I18nData
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
-FOLDER, LESSONS_FOLDER, PANELS_FOLDER = (ASSETS / name for name in ("texts", "lessons", "panels"))
+FOLDER = ASSETS / "texts"
 
 
 def _read(folder: Path) -> Mapping[str, Mapping[str, str]]:
@@ -28,13 +28,14 @@ def _read(folder: Path) -> Mapping[str, Mapping[str, str]]:
     return MappingProxyType({f.stem: json.loads(f.read_text(encoding="utf-8")) for f in files})
 
 
-LANGUAGES, LESSONS, PANELS = _read(FOLDER), _read(LESSONS_FOLDER), _read(PANELS_FOLDER)
+LANGUAGES = _read(FOLDER)
+LESSONS, PANELS, PHRASES = (_read(ASSETS / name) for name in ("lessons", "panels", "phrases"))
 ENGLISH = LANGUAGES["en"]
 
 
 def _everything(language: str) -> dict[str, str]:
-    """All that the three sets say in a language."""
-    parts = (part.get(language, {}) for part in (LANGUAGES, LESSONS, PANELS))
+    """All that the four sets say in a language."""
+    parts = (part.get(language, {}) for part in (LANGUAGES, LESSONS, PANELS, PHRASES))
     return {key: text for part in parts for key, text in part.items()}
 
 
@@ -82,8 +83,8 @@ class Markup(str):
 
 
 class Figure(str):
-    """Numbers and their units as English writes them, such as "0.35" and "12%"; the page puts the
-    signs of the visitor's language.
+    """Numbers and their units as English writes them, such as "0.35", "12%" and "30,000"; the page
+    puts the signs of the visitor's language.
     """
 
 
@@ -215,10 +216,10 @@ def mask_read(share: float, feather: int) -> Markup:
     return joined(line, " ", say("mask_polarity")) if share > 0.7 else line
 
 
-def opened(width: int, height: int, notes: tuple[str, ...]) -> Markup:
+def opened(width: int, height: int, notes: Filling) -> Markup:
     if not notes:
         return say("opened", width=width, height=height)
-    return say("opened_notes", width=width, height=height, notes="; ".join(notes))
+    return say("opened_notes", width=width, height=height, notes=notes)
 
 
 def size_title(width: int, height: int) -> str:

@@ -7,7 +7,7 @@ from io import BytesIO
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.tab import Tab
 
@@ -35,9 +35,12 @@ def truncated_jpeg() -> bytes:
     return data.getvalue()[: len(data.getvalue()) // 2]
 
 
-def small_png() -> bytes:
+def small_png(opaque: bool = True) -> bytes:
     data = BytesIO()
-    Image.linear_gradient("L").convert("RGB").save(data, "PNG")
+    image = Image.linear_gradient("L").convert("RGB")
+    if not opaque:
+        image.putalpha(128)
+    image.save(data, "PNG")
     return data.getvalue()
 
 
@@ -90,6 +93,28 @@ def test_files_that_are_no_pictures(page: Page) -> None:
     expect(tab.part("note")).to_contain_text("Opened a picture")
     expect(tab.problem).to_have_count(0)
     tab.draw()
+
+
+def test_refusals_speak_the_browsers_language(browser: Browser, app_url: str) -> None:
+    context = browser.new_context(locale="de-DE")
+    page = context.new_page()
+    page.goto(app_url)
+    page.get_by_role("tab", name="Skizze zu Bild").click()
+    tab = Tab(page, "image_to_image")
+    allowed = "ein unbewegtes Bild (PNG, JPEG, WebP, GIF, BMP oder TIFF) mit höchstens 64 Millionen"
+    for name, what in (
+        ("text.png", "eine Textdatei"),
+        ("huge.png", "ein Bild von 30\u202f000 x 30\u202f000 Pixeln"),
+    ):
+        tab.open_picture(name, BAD_FILES[name])
+        said = f"Bild: kam als {name} ({what}), erlaubt ist: {allowed} Pixeln."
+        expect(tab.problem).to_have_text(said)
+    tab.open_picture("clear.png", small_png(opaque=False))
+    expect(tab.part("note")).to_have_text(re.compile("geöffnet; Durchsichtiges wurde weiß gefüllt"))
+    tab.prompt.fill("lake " * 2000)
+    tab.generate.click()
+    expect(tab.problem).to_contain_text("erlaubt ist: 0 bis 2000 Zeichen.")
+    context.close()
 
 
 def test_inpainting_asks_for_picture_and_mask(page: Page) -> None:

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from ldm.recipe import LIMITS
 from ldm.ui import texts
 from ldm.ui.controls import SPEED_UPS
 from ldm.ui.how_it_works.contents import PANELS as CONTENTS
-from ldm.ui.texts import ENGLISH, LANGUAGES, LESSONS, PANELS, Figure, Text
+from ldm.ui.texts import ENGLISH, LANGUAGES, LESSONS, PANELS, PHRASES, Figure, Text
 
 SOURCES = Path(texts.__file__).parent
 PAGE = texts.FOLDER.parent / "page"
@@ -49,13 +50,16 @@ def test_every_text_is_used_and_every_used_text_is_there() -> None:
     unused = set(ENGLISH) - quoted - made - set(LIMITS) - {"task"}
     assert not unused
     said = set(re.findall(r"(?:say|label|plain|phrase)\(\s*[\"'](\w+)[\"']", whole))
-    assert said <= set(ENGLISH)
+    assert said <= {*ENGLISH, *PHRASES["en"]}
 
 
+@pytest.mark.parametrize("said", [PANELS, PHRASES], ids=["panels", "phrases"])
 @pytest.mark.parametrize("language", sorted(set(LANGUAGES) - {"en"}))
-def test_every_language_says_everything_in_the_panels(language: str) -> None:
+def test_every_language_says_everything_in_the_panels_and_phrases(
+    said: Mapping[str, Mapping[str, str]], language: str
+) -> None:
     """With the same gaps, and the same formulas."""
-    other, english = PANELS[language], PANELS["en"]
+    other, english = said[language], said["en"]
     assert list(other) == list(english)
     for key, text in english.items():
         for part in (GAPS, TAGS):
@@ -80,19 +84,19 @@ def test_every_text_of_the_panels_is_used_and_every_used_text_is_there() -> None
     used |= {f"panel_latents_{name}" for name in heads}
     assert not set(PANELS["en"]) - used
     called = re.findall(r"(?:say|label|plain|named|entitle|Text)\(\s*[\"'](\w+)[\"']", whole)
-    assert set(called) <= {*ENGLISH, *LESSONS["en"], *PANELS["en"]}
+    assert set(called) <= {*ENGLISH, *LESSONS["en"], *PANELS["en"], *PHRASES["en"]}
     for name, contents in CONTENTS.items():
         assert f"panel_{name}_try_{contents.tries + 1}" not in PANELS["en"]
 
 
 def test_no_two_sets_share_a_name() -> None:
-    sets = [set(texts["en"]) for texts in (LANGUAGES, LESSONS, PANELS)]
+    sets = [set(texts["en"]) for texts in (LANGUAGES, LESSONS, PANELS, PHRASES)]
     assert len(set.union(*sets)) == sum(map(len, sets))
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_formulas_alone_are_markup(language: str) -> None:
-    sets = (LANGUAGES, LESSONS, PANELS)
+    sets = (LANGUAGES, LESSONS, PANELS, PHRASES)
     for key, text in (each for said in sets for each in said[language].items()):
         tags = set(TAGS.findall(text))
         if re.fullmatch(r"panel_\w+_maths", key):
