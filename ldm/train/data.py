@@ -44,6 +44,9 @@ class Source:
     def sample(self, seed: int, size: int) -> scenes.Drawn:
         return scenes.sample(seed, size, sprites=self.sprites(), kinds=self.kinds)
 
+    def spec(self, seed: int) -> scenes.Spec:
+        return scenes.spec_of(seed, self.sprites(), self.kinds)
+
     def shown(self, seed: int, spec: scenes.Spec) -> np.ndarray:
         """What the cells of `sample(seed, size)`, which is of `spec`, show: see `scenes.shown`."""
         return scenes.shown(spec, scenes.drawing_seed(seed), self.sprites())

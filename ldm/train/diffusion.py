@@ -20,7 +20,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +35,8 @@ from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.models.unet import UNet2DConditionModel
 from ldm.train.data import Drawings, write_atomically
 from ldm.train.progress import Progress
-from ldm.train.scenes import BACKGROUNDS, COLOURS, PLACES, labels
+from ldm.train.scenes import COLOURS, labels
+from ldm.train.shown import cell_weights, resized
 from ldm.train.tokenizer import BEGIN, CONTEXT, END
 from ldm.train.weights import MasterWeights, training_dtype
 
@@ -157,22 +157,6 @@ def _errors(outputs: Tensor, wanted: Tensor) -> Tensor:
     """Cross-entropy of each, in float32. The factor lets small weights speak soon."""
     logits = 4 * outputs.float().flatten(0, -2)
     return F.cross_entropy(logits, wanted.flatten(), reduction="none").view(wanted.shape)
-
-
-@cache
-def _is_ground() -> Tensor:
-    """(len(labels()),) of bool: places and backgrounds."""
-    return torch.tensor([name in PLACES or name in BACKGROUNDS for name in labels()])
-
-
-def cell_weights(names: Tensor, things: float) -> Tensor:
-    """The weights of cells that show these labels, in the same shape."""
-    return torch.where(_is_ground().to(names.device)[names], 1.0, things)
-
-
-def resized(cells: Tensor, like: Tensor) -> Tensor:
-    """Labels (B, 2, CELLS, CELLS) for maps (B, C, h, w): (B, 2, h, w) int64, on their device."""
-    return F.interpolate(cells.float(), like.shape[-2:], mode="nearest").long().to(like.device)
 
 
 @torch.no_grad()

@@ -14,13 +14,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save
 
 from ldm.checkpoints.load import Checkpoint, load
 from ldm.train.contact_sheet import contact_sheet
-from ldm.train.data import HELD_OUT_SEEDS, Source
+from ldm.train.data import HELD_OUT_SEEDS, Source, drawing_version, write_atomically
 from ldm.train.probe import (
     ATTRIBUTES,
     SIDE,
+    Examples,
     Probe,
     accuracy,
     draw_examples,
@@ -88,17 +90,30 @@ def generated_pixels(
     return images, to_pixels([np.asarray(image) for image in images])
 
 
+def probe_of(folder: Path, count: int, epochs: int, source: Source) -> Probe:
+    """The probe kept in `folder` for so many drawings and epochs, trained first if it is not."""
+    path = folder / f"probe-{drawing_version(source)}-{count}-{epochs}.safetensors"
+    if path.exists():
+        probe = Probe().eval().requires_grad_(False)
+        probe.load_state_dict(load_file(path))
+        return probe
+    print(f"training the probe on {count} drawings", flush=True)
+    probe = train_probe(draw_examples(folder, PROBE_SEEDS, count, source), epochs)
+    write_atomically(path, lambda file: file.write(save(probe.state_dict())))
+    return probe
+
+
 def nearest(
-    generated: list[Image.Image], own: torch.Tensor, probe: Probe, source: Source
+    generated: list[Image.Image], own: torch.Tensor, probe: Probe, pool: Examples
 ) -> Image.Image:
     """Each generated picture beside the training drawing nearest to it in the probe's features."""
-    pool = draw_examples(0, 3000, source)  # training's own seeds start at 0
     theirs = features(probe, pool.pixels)
     closest = torch.cdist(own, theirs).argmin(1).tolist()
     pictures, captions = [], []
     for image, index in zip(generated, closest, strict=False):
-        pictures += [image.resize((SIDE, SIDE)), pool.drawn[index].image]
-        captions += ["generated", f"nearest drawing: {pool.drawn[index].caption}"]
+        drawn = Image.fromarray(pool.pixels[index].permute(1, 2, 0).numpy())
+        pictures += [image.resize((SIDE, SIDE)), drawn]
+        captions += ["generated", f"nearest drawing: {pool.captions[index]}"]
     return contact_sheet(pictures, captions, columns=8)
 
 
@@ -115,15 +130,20 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12)
     parser.add_argument("--kinds", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--sprites", type=Path, default=FOLDER, help="what make train-data wrote")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(".train/evaluation"),
+        help="where the probe and its drawings are kept",
+    )
     parser.add_argument("--sheet", type=Path, help="write generated pictures here")
     parser.add_argument("--nearest", type=Path, help="write samples beside their nearest drawings")
     parser.add_argument("--json", action="store_true", help="the last line is a JSON object")
     options = parser.parse_args()
     source = Source(tuple(options.kinds), options.sprites)
 
-    print(f"training the probe on {options.drawings} drawings", flush=True)
-    probe = train_probe(draw_examples(PROBE_SEEDS, options.drawings, source), options.epochs)
-    fresh = draw_examples(CEILING_SEEDS, options.captions, source)
+    probe = probe_of(options.folder, options.drawings, options.epochs, source)
+    fresh = draw_examples(options.folder, CEILING_SEEDS, options.captions, source)
     ceiling = accuracy(probe, fresh.pixels, fresh.labels)
 
     checkpoint = load(options.model)
@@ -135,7 +155,8 @@ def main() -> None:
     shuffled = truth[torch.randperm(len(truth), generator=torch.Generator().manual_seed(0))]
     floor = accuracy(probe, pixels, shuffled)
 
-    second = draw_examples(CEILING_SEEDS + options.captions, options.captions, source)
+    others = CEILING_SEEDS + options.captions
+    second = draw_examples(options.folder, others, options.captions, source)
     own, drawn = features(probe, pixels), features(probe, fresh.pixels)
     report: dict[str, object] = {**score, "ceiling": ceiling, "floor": floor}
     report["frechet"] = frechet_distance(own, drawn)
@@ -158,7 +179,9 @@ def main() -> None:
         captions = [caption for _, caption in scenes]
         contact_sheet(images[:48], captions[:48], columns=8).save(options.sheet)
     if options.nearest:
-        nearest(images[:12], own[:12], probe, source).save(options.nearest)
+        # Training's own seeds start at 0.
+        pool = draw_examples(options.folder, 0, 3000, source)
+        nearest(images[:12], own[:12], probe, pool).save(options.nearest)
     if options.json:
         print(json.dumps(report))
 

@@ -1,22 +1,28 @@
 """A small network that reads place, time, weather and thing off a picture, and learns from
 drawings.
 
-It is the judge of the embedded model, so it never sees a generated picture while it learns. Knows
-nothing of diffusion.
+It is the judge of the embedded model, so it never sees a generated picture while it learns. While
+it does it also names the cells of its map, as the drawing program knows them: of some 700 things
+each is in a few pictures of a thousand, and small. Knows nothing of diffusion.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ldm.train.data import Source
-from ldm.train.scenes import PLACES, Drawn, Spec, thing_names
+from ldm.train.data import HELD_OUT_SEEDS, Drawings, Source, draw
+from ldm.train.scenes import PLACES, Spec, thing_names
+from ldm.train.scenes import labels as cell_labels
+from ldm.train.shown import cell_weights, resized
 
 SIDE = 128  # pixels; larger pictures are reduced to it
+THINGS = 3.0  # weight of a cell that shows a thing, beside one of the ground
 UNKNOWN = -100  # the label of what a picture does not have: the place of a thing on its own
 # What landscapes draw themselves and sprites show as well, by the sprites' names.
 SAME_THINGS = {
@@ -70,44 +76,85 @@ def to_pixels(pictures: Sequence[np.ndarray]) -> Tensor:
     return torch.cat([each.round().to(torch.uint8) for each in reduced])
 
 
+def _halved(channels: int, out: int) -> nn.Sequential:
+    """A convolution to half the sides."""
+    convolution = nn.Conv2d(channels, out, 3, 2, 1, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(out), nn.ReLU())
+
+
 class Probe(nn.Module):
-    """Five strided convolutions, then one linear layer an attribute."""
+    """Five strided convolutions, names of the cells of the last two maps together, then one linear
+    layer an attribute.
+    """
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        channels = 3
-        for out in (width, 2 * width, 4 * width, 8 * width, 8 * width):
-            convolution = nn.Conv2d(channels, out, 3, 2, 1, bias=False)
-            layers += [convolution, nn.BatchNorm2d(out), nn.ReLU()]
-            channels = out
-        self.body = nn.Sequential(*layers)
-        self.heads = nn.ModuleList(nn.Linear(2 * channels, len(n)) for n in ATTRIBUTES.values())
+        widths = (3, width, 2 * width, 4 * width, 8 * width)
+        self.body = nn.Sequential(*(_halved(*pair) for pair in pairwise(widths)))
+        self.last = _halved(8 * width, 8 * width)
+        names = len(cell_labels())
+        self.names = nn.Conv2d(16 * width, names, 1)
+        self.heads = nn.ModuleList(
+            nn.Linear(16 * width + names, len(known)) for known in ATTRIBUTES.values()
+        )
+
+    def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """(N, 3, SIDE, SIDE) uint8 -> (N, 8 * width, h, h) and half its sides."""
+        fine = self.body(pixels.float() / 127.5 - 1)
+        return fine, self.last(fine)
 
     def features(self, pixels: Tensor) -> Tensor:
         """(N, 3, SIDE, SIDE) uint8 -> (N, 16 * width): the map's mean and largest by channel."""
-        maps = self.body(pixels.float() / 127.5 - 1)
-        return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
+        return pooled(self.maps(pixels)[1])
+
+    def read(self, pixels: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Logits (N, classes) of each attribute, and of the cells' names (N, names, h, h)."""
+        fine, coarse = self.maps(pixels)
+        spread = F.interpolate(coarse, fine.shape[-2:], mode="nearest")
+        cells = self.names(torch.cat([fine, spread], dim=1))
+        features = torch.cat([pooled(coarse), cells.amax((2, 3))], dim=1)
+        return [head(features) for head in self.heads], cells
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
         """One tensor of logits (N, classes) an attribute."""
-        features = self.features(pixels)
-        return [head(features) for head in self.heads]
+        return self.read(pixels)[0]
+
+
+def pooled(maps: Tensor) -> Tensor:
+    """(N, C, h, w) -> (N, 2 C): each channel's mean, then its largest value."""
+    return torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], dim=1)
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Drawings made for the probe: pixels (N, 3, SIDE, SIDE) uint8, labels (N, attributes)."""
+    """Drawings made for the probe: pixels (N, 3, SIDE, SIDE) uint8, labels (N, attributes), cells
+    (N, CELLS, CELLS) int16 as `scenes.shown` names them.
+    """
 
     pixels: Tensor
     labels: Tensor
-    drawn: list[Drawn]
+    cells: Tensor
+    captions: list[str]
 
 
-def draw_examples(first_seed: int, count: int, source: Source) -> Examples:
-    drawn = [source.sample(first_seed + index, SIDE) for index in range(count)]
-    pixels = to_pixels([np.asarray(each.image) for each in drawn])
-    return Examples(pixels, labels([each.spec for each in drawn]), drawn)
+def draw_examples(folder: Path, first_seed: int, count: int, source: Source) -> Examples:
+    """Those of so many seeds, drawn into shards in `folder` where they are not there yet."""
+    shards = draw(folder / f"{first_seed}-{count}", count, SIDE, source, first_seed)
+    drawings = Drawings(shards, held_out=first_seed >= HELD_OUT_SEEDS)
+    return Examples(
+        to_pixels([drawings.array(index) for index in range(count)]),
+        labels([source.spec(first_seed + index) for index in range(count)]),
+        drawings.cells()[:count, 0],
+        drawings.captions[:count],
+    )
+
+
+def naming_error(names: Tensor, cells: Tensor) -> Tensor:
+    """The mean error of logits (N, names, h, h) of what cells (N, CELLS, CELLS) show; a scalar."""
+    wanted = resized(cells[:, None], names)[:, 0]
+    errors = F.cross_entropy(names, wanted, reduction="none")
+    weights = cell_weights(wanted, THINGS)
+    return (errors * weights).sum() / weights.sum()
 
 
 def train_probe(examples: Examples, epochs: int, seed: int = 0) -> Probe:
@@ -123,12 +170,16 @@ def train_probe(examples: Examples, epochs: int, seed: int = 0) -> Probe:
         for start in range(0, len(order) - batch + 1, batch):
             chosen = order[start : start + batch]
             pixels = examples.pixels[chosen]
+            cells = examples.cells[chosen]
             flipped = torch.rand(batch, generator=generator) < 0.5
             pixels[flipped] = pixels[flipped].flip(-1)
+            cells[flipped] = cells[flipped].flip(-1)
+            read, names = probe.read(pixels)
             losses = [
                 F.cross_entropy(logits, target, ignore_index=UNKNOWN, label_smoothing=0.05)
-                for logits, target in zip(probe(pixels), examples.labels[chosen].T, strict=True)
+                for logits, target in zip(read, examples.labels[chosen].T, strict=True)
             ]
+            losses.append(naming_error(names, cells))
             optimizer.zero_grad()
             torch.stack(losses).sum().backward()
             optimizer.step()

@@ -1,5 +1,7 @@
 """The judge of the embedded model: what it reads, and the distance it measures."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from ldm.train.data import Source
 from ldm.train.evaluate import held_out_captions, held_out_pairs
 from ldm.train.probe import (
     ATTRIBUTES,
+    SIDE,
     UNKNOWN,
     Probe,
     accuracy,
@@ -22,30 +25,33 @@ from ldm.train.scenes import Spec, SpriteStore, Thing, is_held_out, is_held_out_
 LANDSCAPES = Source(("landscape",))
 
 
-def test_the_probe_learns_to_read_drawings() -> None:
+def test_the_probe_learns_to_read_drawings(tmp_path: Path) -> None:
     """Time of day is told by colour alone, so a few drawings are enough to beat chance clearly."""
     torch.set_num_threads(1)
-    probe = train_probe(draw_examples(0, 192, LANDSCAPES), epochs=9)
-    fresh = draw_examples(10_000, 64, LANDSCAPES)
+    probe = train_probe(draw_examples(tmp_path, 0, 192, LANDSCAPES), epochs=9)
+    fresh = draw_examples(tmp_path, 10_000, 64, LANDSCAPES)
     scores = accuracy(probe, fresh.pixels, fresh.labels)
     assert scores["time"] > 0.5, scores
     assert set(scores) == set(ATTRIBUTES)
 
 
-def test_accuracy_counts_right_answers() -> None:
+def test_accuracy_counts_right_answers(tmp_path: Path) -> None:
     probe = Probe().eval()
-    examples = draw_examples(0, 12, LANDSCAPES)
+    examples = draw_examples(tmp_path, 0, 12, LANDSCAPES)
     read = torch.stack([logits.argmax(1) for logits in probe(examples.pixels)], dim=1)
     assert set(accuracy(probe, examples.pixels, read).values()) == {1.0}
     read[:3] = (read[:3] + 1) % 5
     assert set(accuracy(probe, examples.pixels, read).values()) == {0.75}
 
 
-def test_labels_name_what_the_scene_holds() -> None:
-    examples = draw_examples(50, 20, LANDSCAPES)
-    for row, drawn in zip(labels([d.spec for d in examples.drawn]), examples.drawn, strict=True):
+def test_labels_name_what_the_scene_holds(tmp_path: Path) -> None:
+    examples = draw_examples(tmp_path, 50, 20, LANDSCAPES)
+    for seed, row in enumerate(examples.labels, 50):
         named = {key: ATTRIBUTES[key][int(i)] for key, i in zip(ATTRIBUTES, row, strict=True)}
+        drawn = LANDSCAPES.sample(seed, SIDE)
         assert named == attributes(drawn.spec)
+        assert examples.captions[seed - 50] == drawn.caption
+        assert np.array_equal(examples.pixels[seed - 50].permute(1, 2, 0), drawn.image)
 
 
 def test_things_on_their_own_have_no_place() -> None:
@@ -63,9 +69,9 @@ def test_things_on_their_own_have_no_place() -> None:
     assert names == ["fox", "fox", "palm tree", "nothing"]
 
 
-def test_accuracy_leaves_out_what_is_unknown() -> None:
+def test_accuracy_leaves_out_what_is_unknown(tmp_path: Path) -> None:
     probe = Probe().eval()
-    pixels = draw_examples(0, 4, LANDSCAPES).pixels
+    pixels = draw_examples(tmp_path, 0, 4, LANDSCAPES).pixels
     truth = torch.stack([logits.argmax(1) for logits in probe(pixels)], dim=1)
     truth[:2, 0] = UNKNOWN
     truth[2, 0] = (truth[2, 0] + 1) % 5

@@ -54,6 +54,7 @@ __all__ = [
     "random_still",
     "sample",
     "shown",
+    "spec_of",
     "thing_names",
 ]
 
@@ -132,6 +133,11 @@ def shown(spec: Spec, seed: int, sprites: SpriteStore | None = None) -> NDArray[
     return np.array(cells, np.int16).reshape(2, CELLS, CELLS)
 
 
+def spec_of(seed: int, sprites: SpriteStore | None, kinds: Sequence[str] = KINDS) -> Spec:
+    """What example number `seed` shows."""
+    return random_spec(random.Random(_STREAMS * seed), sprites, kinds)
+
+
 def sample(
     seed: int,
     size: int = 256,
@@ -144,6 +150,6 @@ def sample(
     Without sprites (None, said on purpose) only landscapes; `kinds` are those of KINDS to choose
     from.
     """
-    spec = random_spec(random.Random(_STREAMS * seed), sprites, kinds)
+    spec = spec_of(seed, sprites, kinds)
     caption = describe(spec, random.Random(_STREAMS * seed + 1))
     return Drawn(draw(spec, drawing_seed(seed), size, sprites), caption, spec)
