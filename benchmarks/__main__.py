@@ -16,6 +16,7 @@ from benchmarks import (
     lora,
     picture,
     sizes,
+    speed_ups,
     unet_step,
     vae_decode,
     visitors,
@@ -30,6 +31,7 @@ BENCHMARKS: Mapping[str, tuple[Contest, ...]] = {
     "vae": vae_decode.CONTESTS,
     "picture": picture.CONTESTS,
     "sizes": sizes.CONTESTS,
+    "speed_ups": speed_ups.CONTESTS,
     "embedded": embedded.CONTESTS,
     "visitors": visitors.CONTESTS,
 }

@@ -1,7 +1,7 @@
 """A picture by the embedded model, as it draws when it is told nothing else.
 
 Against diffusers' loop on the same U-Net, text encoder and scheduler, decoded by our autoencoder on
-both sides, as diffusers has none of that kind. bfloat16 on both. Models are loaded before the clock
+both sides, as diffusers has none of that kind. Models are loaded before the clock
 starts, and a picture is drawn that does not count.
 """
 
@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.contest import OURS, Contest, Figures, Ratio, report
+from benchmarks.number_type import DTYPE
 from benchmarks.pipelines import DIFFUSERS
 from benchmarks.timing import seconds
 
@@ -28,7 +29,7 @@ def _ours(folder: Path) -> Callable[[], object]:
     from ldm.pipeline import run
     from ldm.recipe import Recipe
 
-    checkpoint = load(folder, CPU, torch.bfloat16)
+    checkpoint = load(folder, CPU, DTYPE)
     own = checkpoint.defaults
     recipe = Recipe(
         prompt=CAPTION,
@@ -51,11 +52,11 @@ def _theirs(folder: Path) -> Callable[[], object]:
 
     from ldm.checkpoints.load import load
 
-    checkpoint = load(folder, CPU, torch.bfloat16)
+    checkpoint = load(folder, CPU, DTYPE)
     own, vae = checkpoint.defaults, checkpoint.vae
     tokenizer = CLIPTokenizer.from_pretrained(folder / "tokenizer")
-    encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=torch.bfloat16)
-    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=torch.bfloat16)
+    encoder = CLIPTextModel.from_pretrained(folder / "text_encoder", dtype=DTYPE)
+    unet = UNet2DConditionModel.from_pretrained(folder / "unet", torch_dtype=DTYPE)
     assert isinstance(unet, UNet2DConditionModel)
     scheduler = DPMSolverMultistepScheduler.from_pretrained(folder / "scheduler")
     width, height = (side // vae.factor for side in own.native_size)
@@ -71,7 +72,7 @@ def _theirs(folder: Path) -> Callable[[], object]:
         scheduler.set_timesteps(own.num_inference_steps)
         generator = torch.Generator().manual_seed(1)
         shape = (1, unet.config["in_channels"], height, width)
-        x = torch.randn(shape, generator=generator).bfloat16() * scheduler.init_noise_sigma
+        x = torch.randn(shape, generator=generator).to(DTYPE) * scheduler.init_noise_sigma
         for timestep in scheduler.timesteps:
             both = scheduler.scale_model_input(torch.cat([x, x]), timestep)
             without, with_caption = unet(both, timestep, states, return_dict=False)[0].chunk(2)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from benchmarks.contest import OURS, Contest, Figures, Ratio, report
+from benchmarks.number_type import DTYPE
 from benchmarks.pipelines import DIFFUSERS
 from benchmarks.stable_diffusion import RESULTS, stable_diffusion, warm_up
 
@@ -46,13 +47,13 @@ def measure(rival: str, folder: Path, file: Path) -> Figures:
         from ldm.checkpoints.load import load
 
         extras = Extras(loras={"known": file})
-        checkpoint = load(folder, torch.device("cpu"), torch.bfloat16, extras)
+        checkpoint = load(folder, torch.device("cpu"), DTYPE, extras)
         start = time.perf_counter()
         checkpoint.loras.use((("known", 1.0),))
     else:
         from benchmarks.pipelines import pipeline
 
-        theirs = pipeline(folder, torch.bfloat16)
+        theirs = pipeline(folder, DTYPE)
         start = time.perf_counter()
         theirs.load_lora_weights(file)
         theirs.fuse_lora()

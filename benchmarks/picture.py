@@ -1,6 +1,6 @@
 """A whole picture by a model of Stable Diffusion 1.5's size, and the most memory that it takes.
 
-512 x 512 pixels, 20 steps of DPM++ 2M with guidance, bfloat16: caption, steps, decoding. The model
+512 x 512 pixels, 20 steps of DPM++ 2M with guidance: caption, steps, decoding. The model
 is loaded before the clock starts, but its memory counts. Previews are off, as diffusers makes none.
 """
 
@@ -14,6 +14,7 @@ import torch
 
 from benchmarks.contest import OURS, Contest, Figures, Ratio, report
 from benchmarks.memory import Peak
+from benchmarks.number_type import DTYPE, NAME
 from benchmarks.pipelines import DIFFUSERS
 from benchmarks.stable_diffusion import stable_diffusion, warm_up
 
@@ -30,7 +31,7 @@ def measure(rival: str, folder: Path, steps: int, size: int) -> Figures:
         from ldm.pipeline import run
         from ldm.recipe import Recipe
 
-        checkpoint = load(folder, torch.device("cpu"), torch.bfloat16)
+        checkpoint = load(folder, torch.device("cpu"), DTYPE)
         recipe = Recipe(
             prompt=CAPTION,
             model=checkpoint.name,
@@ -49,7 +50,7 @@ def measure(rival: str, folder: Path, steps: int, size: int) -> Figures:
 
         from benchmarks.pipelines import pipeline
 
-        theirs = pipeline(folder, torch.bfloat16)
+        theirs = pipeline(folder, DTYPE)
         theirs.scheduler = DPMSolverMultistepScheduler.from_config(theirs.scheduler.config)
         theirs.set_progress_bar_config(disable=True)
         generator = torch.Generator().manual_seed(1)
@@ -73,7 +74,7 @@ def _arguments() -> list[str]:
 
 CONTESTS = (
     Contest(
-        title="a picture of 512 x 512, 20 steps, bfloat16",
+        title=f"a picture of 512 x 512, 20 steps, {NAME}",
         module="benchmarks.picture",
         arguments=_arguments,
         rivals=(OURS, DIFFUSERS),

@@ -1,4 +1,4 @@
-"""How a step's time grows with the picture: Stable Diffusion 1.5's U-Net, two rows, bfloat16."""
+"""How a step's time grows with the picture: Stable Diffusion 1.5's U-Net, two rows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.contest import OURS, Contest, Figures, Ratio, report
+from benchmarks.number_type import DTYPE
 from benchmarks.pipelines import DIFFUSERS
 from benchmarks.stable_diffusion import stable_diffusion, warm_up
 from benchmarks.timing import seconds
@@ -19,27 +20,27 @@ SIZES = (256, 512, 768, 1024)  # pixels a side
 
 def _step(rival: str, folder: Path) -> Callable[[Tensor], object]:
     """A step from latents (2, 4, h, w)."""
-    states = torch.randn(2, 77, 768, generator=torch.Generator().manual_seed(1)).bfloat16()
+    states = torch.randn(2, 77, 768, generator=torch.Generator().manual_seed(1)).to(DTYPE)
     timestep = torch.tensor([500.0, 500.0])
     if rival == OURS:
         from ldm.checkpoints.load import load
         from ldm.models.unet import UNet2DConditionModel
 
-        ours = load(folder, torch.device("cpu"), torch.bfloat16).unet
+        ours = load(folder, torch.device("cpu"), DTYPE).unet
         assert isinstance(ours, UNet2DConditionModel)
         with torch.inference_mode():
             context = ours.project(states)
         return lambda latents: ours(latents, timestep, context)
     from benchmarks.pipelines import pipeline
 
-    theirs = pipeline(folder, torch.bfloat16).unet
+    theirs = pipeline(folder, DTYPE).unet
     return lambda latents: theirs(latents, timestep[0], states, return_dict=False)
 
 
 def measure(rival: str, folder: Path, sizes: tuple[int, ...] = SIZES) -> Figures:
     step, generator, figures = _step(rival, folder), torch.Generator().manual_seed(0), Figures()
     for size in sizes:
-        latents = torch.randn(2, 4, size // 8, size // 8, generator=generator).bfloat16()
+        latents = torch.randn(2, 4, size // 8, size // 8, generator=generator).to(DTYPE)
         with torch.inference_mode():
             taken = seconds(lambda latents=latents: step(latents), 1)
         figures[f"seconds a step at {size}"] = taken

@@ -1,4 +1,4 @@
-"""One call of a U-Net of Stable Diffusion 1.5's size: 512 x 512 pixels, two rows, bfloat16.
+"""One call of a U-Net of Stable Diffusion 1.5's size: 512 x 512 pixels, two rows.
 
 Against diffusers, and against OpenVINO with diffusers' U-Net converted (once; it is kept beside the
 results). Ours has projected the caption's keys and values before, as it does once a run.
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.contest import OURS, Contest, Figures, Ratio, report
+from benchmarks.number_type import DTYPE, NAME
 from benchmarks.pipelines import DIFFUSERS
 from benchmarks.stable_diffusion import RESULTS, stable_diffusion, warm_up
 from benchmarks.timing import seconds
@@ -66,7 +67,8 @@ def _converted(folder: Path) -> Path:
 def _openvino_step(folder: Path) -> Callable[[], object]:
     import openvino
 
-    hints = {"INFERENCE_PRECISION_HINT": "bf16", "PERFORMANCE_HINT": "LATENCY"}
+    precision = {"bfloat16": "bf16", "float32": "f32"}[NAME]
+    hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
     compiled = openvino.Core().compile_model(_converted(folder), "CPU", hints)
     request = compiled.create_infer_request()
     inputs = [tensor.numpy() for tensor in _inputs(torch.float32)]
@@ -76,19 +78,19 @@ def _openvino_step(folder: Path) -> Callable[[], object]:
 def _step(rival: str, folder: Path) -> Callable[[], object]:
     if rival == OPENVINO:
         return _openvino_step(folder)
-    latents, timestep, states = _inputs(torch.bfloat16)
+    latents, timestep, states = _inputs(DTYPE)
     if rival == OURS:
         from ldm.checkpoints.load import load
         from ldm.models.unet import UNet2DConditionModel
 
-        unet = load(folder, CPU, torch.bfloat16).unet
+        unet = load(folder, CPU, DTYPE).unet
         assert isinstance(unet, UNet2DConditionModel)
         with torch.inference_mode():
             context = unet.project(states)
         return lambda: unet(latents, timestep, context)
     from benchmarks.pipelines import pipeline
 
-    theirs = pipeline(folder, torch.bfloat16).unet
+    theirs = pipeline(folder, DTYPE).unet
     return lambda: theirs(latents, timestep[0], states, return_dict=False)
 
 
@@ -107,7 +109,7 @@ def _arguments() -> list[str]:
 
 CONTESTS = (
     Contest(
-        title="a step of Stable Diffusion 1.5's U-Net, 512 x 512, two rows, bfloat16",
+        title=f"a step of Stable Diffusion 1.5's U-Net, 512 x 512, two rows, {NAME}",
         module="benchmarks.unet_step",
         arguments=_arguments,
         rivals=(OURS, DIFFUSERS, OPENVINO),

@@ -1,4 +1,4 @@
-"""Decoding one picture of 512 x 512 by Stable Diffusion's autoencoder in bfloat16."""
+"""Decoding one picture of 512 x 512 by Stable Diffusion's autoencoder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.contest import OURS, Contest, Figures, Ratio, report
+from benchmarks.number_type import DTYPE, NAME
 from benchmarks.pipelines import DIFFUSERS
 from benchmarks.stable_diffusion import stable_diffusion, warm_up
 from benchmarks.timing import seconds
@@ -21,16 +22,16 @@ def _decoding(rival: str, folder: Path, latents: Tensor) -> Callable[[], object]
     if rival == OURS:
         from ldm.checkpoints.load import load
 
-        ours = load(folder, torch.device("cpu"), torch.bfloat16).vae
+        ours = load(folder, torch.device("cpu"), DTYPE).vae
         return lambda: ours.decode(latents)
     from benchmarks.pipelines import pipeline
 
-    theirs = pipeline(folder, torch.bfloat16).vae
+    theirs = pipeline(folder, DTYPE).vae
     return lambda: theirs.decode(latents, return_dict=False)
 
 
 def measure(rival: str, folder: Path) -> Figures:
-    latents = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(0)).bfloat16()
+    latents = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(0)).to(DTYPE)
     decode = _decoding(rival, folder, latents)
     with torch.inference_mode():
         return {SECONDS: seconds(decode)}
@@ -44,7 +45,7 @@ def _arguments() -> list[str]:
 
 CONTESTS = (
     Contest(
-        title="decoding 512 x 512, bfloat16",
+        title=f"decoding 512 x 512, {NAME}",
         module="benchmarks.vae_decode",
         arguments=_arguments,
         rivals=(OURS, DIFFUSERS),

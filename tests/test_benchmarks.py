@@ -17,7 +17,8 @@ KEYS = {"load_vs_diffusers", "load_float32_vs_diffusers", "load_float16_vs_diffu
 KEYS |= {"load_peak_memory_of_weights", "lora_vs_diffusers", "unet_step_vs_diffusers"}
 KEYS |= {"unet_step_vs_openvino", "vae_decode_vs_diffusers", "picture_vs_diffusers"}
 KEYS |= {"peak_memory_vs_diffusers", "embedded_vs_diffusers", "throughput_16_vs_one_by_one"}
-KEYS |= {"first_preview_16_vs_one_by_one"}
+KEYS |= {"first_preview_16_vs_one_by_one", "speed_up_by_guidance_to_half", "speed_up_by_cache_of_3"}
+KEYS |= {"speed_up_by_half_merged", "speed_up_by_all_three"}
 
 
 def probe(log: Path, *rivals: str) -> Contest:

@@ -432,9 +432,11 @@ class UNet2DConditionModel(nn.Module):
     def _shallow(
         self, x: Tensor, embedding: Tensor, context: Context, deep: DeepFeatures
     ) -> Tensor:
+        first = self.down_blocks[0]
+        assert isinstance(first, DownBlock2D)
         skips = [x]
         for i in range(SHALLOW_LAYERS):
-            skips.append(self.down_blocks[0].layer(i, skips[-1], embedding, context))
+            skips.append(first.layer(i, skips[-1], embedding, context))
         return self.up_blocks[-1](x, skips, embedding, context, deep)
 
     def _check(self, sample: Tensor, timestep: Tensor, context: Context) -> None:

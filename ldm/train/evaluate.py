@@ -10,6 +10,7 @@ import argparse
 import json
 import random
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -75,18 +76,12 @@ def held_out_pairs(count: int, sprites: SpriteStore) -> list[tuple[Spec, str]]:
 
 
 def generated_pixels(
-    checkpoint: Checkpoint, scenes: list[tuple[Spec, str]]
+    checkpoint: Checkpoint, scenes: list[tuple[Spec, str]], **settings: Any
 ) -> tuple[list[Image.Image], torch.Tensor]:
-    """One picture a caption at the model's own settings, and all of them for the probe."""
-    defaults = checkpoint.defaults
-    images = draw(
-        checkpoint,
-        [caption for _, caption in scenes],
-        defaults.native_size[0],
-        defaults.num_inference_steps,
-        defaults.guidance_scale,
-        seed=0,
-    )
+    """One picture a caption at the model's own settings but for those given, and all of them for
+    the probe.
+    """
+    images = draw(checkpoint, [caption for _, caption in scenes], 0, **settings)
     return images, to_pixels([np.asarray(image) for image in images])
 
 

@@ -6,7 +6,9 @@ together.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -44,26 +46,24 @@ CAPTIONS = (
 
 
 def draw(
-    checkpoint: Checkpoint,
-    captions: Sequence[str],
-    size: int,
-    steps: int,
-    guidance: float,
-    seed: int,
+    checkpoint: Checkpoint, captions: Sequence[str], seed: int, **settings: Any
 ) -> list[Image.Image]:
-    """One picture a caption, eight rows a U-Net call; picture i has seed + i."""
+    """One picture a caption, eight rows a U-Net call; picture i has seed + i.
+
+    settings: fields of a recipe that are not to be the model's own.
+    """
+    own = checkpoint.defaults
+    recipe = Recipe(
+        "",
+        sampler=own.sampler,
+        schedule=own.schedule,
+        num_inference_steps=own.num_inference_steps,
+        guidance_scale=own.guidance_scale,
+        width=own.native_size[0],
+        height=own.native_size[1],
+    )
     requests = [
-        Request(
-            checkpoint,
-            Recipe(
-                caption,
-                num_inference_steps=steps,
-                guidance_scale=guidance,
-                seed=seed + index,
-                width=size,
-                height=size,
-            ),
-        )
+        Request(checkpoint, replace(recipe, prompt=caption, seed=seed + index, **settings))
         for index, caption in enumerate(captions)
     ]
     for start in range(0, len(requests), 8):
@@ -84,15 +84,14 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=8)
     options = parser.parse_args()
     checkpoint = load(options.model)
-    defaults = checkpoint.defaults
-    images = draw(
-        checkpoint,
-        CAPTIONS,
-        options.size or defaults.native_size[0],
-        options.steps or defaults.num_inference_steps,
-        options.guidance or defaults.guidance_scale,
-        options.seed,
-    )
+    given = {
+        "width": options.size,
+        "height": options.size,
+        "num_inference_steps": options.steps,
+        "guidance_scale": options.guidance,
+    }
+    settings = {field: value for field, value in given.items() if value}
+    images = draw(checkpoint, CAPTIONS, options.seed, **settings)
     contact_sheet(images, CAPTIONS, options.columns).save(options.out)
 
 

@@ -16,7 +16,7 @@ from ldm.models.unet import UNet2DConditionModel
 
 # float32: both sides take the softmax of the same queries and keys; the roundings of the layers
 # before differ in the order of additions only.
-TOLERANCE = 1e-5
+TOLERANCE = 3e-5  # of probabilities; AVX2 adds in another order than AVX-512
 LATENTS, TOKENS, WIDTH = 10, 7, 24
 CONFIG: dict[str, Any] = {
     "sample_size": LATENTS,
