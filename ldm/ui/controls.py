@@ -17,7 +17,7 @@ from ldm.engine import Engine
 from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, Recipe
 from ldm.ui import texts
 from ldm.ui.filling import size_choices
-from ldm.ui.form import CUSTOM, NO_PROBLEM, Field, Size, Updates, size_value
+from ldm.ui.form import CUSTOM, NO_PROBLEM, SPEED_UPS, Field, Size, Updates, size_value
 from ldm.ui.lora_picker import build_lora_picker
 from ldm.ui.model_card import model_facts
 from ldm.ui.size_dropdown import SizeDropdown
@@ -207,10 +207,6 @@ def _build_variation(tab: str) -> tuple[gr.Slider, gr.Number]:
         api_visibility="private",
     )
     return varied, other
-
-
-# What makes drawing faster, and a picture another one; as the recipe has them they are off.
-SPEED_UPS = ("guidance_start", "guidance_end", "cache_interval", "token_merging_ratio")
 
 
 def _build_speed_ups(tab: str) -> Mapping[str, gr.Slider]:

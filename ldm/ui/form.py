@@ -29,6 +29,8 @@ CUSTOM = "custom"
 SEEDS = int(LIMITS["seed"].maximum) + 1
 SEED_FIELDS = ("seed", "variation_seed")
 PASSING = (*SEED_FIELDS, "variation_strength")  # of one picture, not for the next visit
+# What makes drawing faster, and a picture another one; as the recipe has them they are off.
+SPEED_UPS = ("guidance_start", "guidance_end", "cache_interval", "token_merging_ratio")
 NO_PROBLEM = ""
 
 

@@ -17,6 +17,7 @@ from ldm.events import Picture
 from ldm.imaging import fit, read_png_text
 from ldm.recipe import Recipe
 from ldm.ui import texts
+from ldm.ui.form import SPEED_UPS
 from ldm.ui.parameters import write_parameters
 from ldm.ui.stage import alt_text, data_url, frame, stage, tinted
 from ldm.ui.texts import Figure, attributes, markup, say
@@ -51,6 +52,7 @@ def shown_fields(recipe: Recipe) -> dict[str, object]:
     unused = set().union(*USED_BY.values()) - USED_BY.get(recipe.task, set())
     if not recipe.variation_strength:
         unused |= {"variation_seed", "variation_strength"}
+    unused |= {name for name in SPEED_UPS if getattr(recipe, name) == getattr(Recipe, name)}
     return {
         name: value
         for name, value in json.loads(recipe.to_json()).items()

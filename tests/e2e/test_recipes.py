@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from ldm.imaging import encode_png, read_png_text
 from ldm.recipe import Recipe
-from ldm.ui.controls import SPEED_UPS
+from ldm.ui.form import SPEED_UPS
 from tests.e2e.conftest import OpenPage
 from tests.e2e.tab import RUN_MS, Tab, drop_file, recipe_in
 

@@ -82,7 +82,7 @@ def test_a_variation_says_what_it_was_varied_by(component: gr.HTML) -> None:
     recipe = replace(picture().recipe, variation_seed=12, variation_strength=0.3)
     varied = result.finished_stage([replace(picture(), recipe=recipe)], component)
     assert "varied by 12" in varied
-    assert "Variation</span></dt><dd>0.3</dd>" in varied
+    assert 'Variation</span></dt><dd><span data-figure="0.3">' in varied
     assert 'data-do="vary"' not in varied
     assert result.file_name(recipe).endswith("-seed7-var12.png")
 
@@ -113,3 +113,14 @@ def test_a_file_name_is_plain_whatever_the_caption() -> None:
     assert re.fullmatch(r"[a-z0-9-]+\.png", name)
     assert len(name) <= 90
     assert result.file_name(picture("湖").recipe) == "picture-seed7.png"
+
+
+def test_the_recipe_names_what_decided_the_picture_and_leaves_figures_to_the_page() -> None:
+    recipe = picture().recipe
+    assert not {"strength", "variation_seed", "cache_interval"} & result.shown_fields(recipe).keys()
+    fast = replace(recipe, cache_interval=3, guidance_end=0.8)
+    assert result.shown_fields(fast).keys() - result.shown_fields(recipe).keys() == {
+        "cache_interval",
+        "guidance_end",
+    }
+    assert '<dd><span data-figure="0.8">0.8</span></dd>' in result.rows_of(fast)

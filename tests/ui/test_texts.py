@@ -10,7 +10,7 @@ import pytest
 
 from ldm.recipe import LIMITS
 from ldm.ui import texts
-from ldm.ui.controls import SPEED_UPS
+from ldm.ui.form import SPEED_UPS
 from ldm.ui.how_it_works.contents import PANELS as CONTENTS
 from ldm.ui.texts import ENGLISH, LANGUAGES, LESSONS, PANELS, PHRASES, Figure, Text
 
