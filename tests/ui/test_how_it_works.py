@@ -352,6 +352,28 @@ def test_without_guidance_there_is_one_prediction(page: tuple[gr.Blocks, HowItWo
     assert "without guidance" in str(found)
 
 
+def test_where_guidance_rests_the_other_steps_still_show_it(
+    page: tuple[gr.Blocks, HowItWorks],
+) -> None:
+    tab = page[1]
+    shown = asyncio.run(explained(tab, replace(RECIPE, guidance_end=0.5)))
+    first, last = (
+        drawn(panel_of(tab, "guidance"), scene(tab, shown, step)).values() for step in (1, 3)
+    )
+    assert "Guidance rests" not in str(first) and "Guidance rests" in str(last)
+    for found in (first, last):  # the sizes of all steps at which it acts
+        assert sum(isinstance(value, alt.TopLevelMixin) for value in found) == 1
+
+
+def test_runs_with_speed_ups_are_explained(page: tuple[gr.Blocks, HowItWorks]) -> None:
+    tab = page[1]
+    fast = replace(RECIPE, guidance_start=0.3, cache_interval=2, token_merging_ratio=0.5)
+    shown = asyncio.run(explained(tab, fast))
+    for panel in tab.panels:
+        for step in (1, 2, 3):
+            assert "ldm-problem" not in str(drawn(panel, scene(tab, shown, step)))
+
+
 def test_captions_with_a_swapped_or_louder_word() -> None:
     assert swapped("a lake, lakeside", "lake", "sea") == "a sea, lakeside"
     assert weighted_caption("a lake at dawn", 2, 6, 1.5) == "a (lake:1.5) at dawn"

@@ -126,6 +126,10 @@ def test_a_run_that_a_question_does_not_fit_is_said(lab: Lab) -> None:
     for lesson, index, words in (("noise", 0, "at least 4"), ("guidance", 0, "other than 1")):
         with pytest.raises(LabError, match=words):
             asked_of(lab, short, lesson, index)
+    resting = recorded(lab, replace(RECIPE, guidance_end=0.5))
+    for index in range(3):
+        with pytest.raises(LabError, match="acts at every step"):
+            asked_of(lab, resting, "guidance", index)
     wordless = replace(recorded(lab, RECIPE), words=())
     for lesson, index in (("words", 0), ("words", 2), ("looks", 1)):
         with pytest.raises(LabError, match="caption is empty"):

@@ -111,8 +111,11 @@ def build_guidance(hooks: Hooks) -> Panel:
     conclude(NAME)
 
     def draw(scene: Scene) -> Updates:
-        if scene.frame.of_negative is None:
+        if all(frame.of_negative is None for frame in scene.recording.frames):
             return {sums: said(say("panel_guidance_none")), numbers: "", difference: None}
+        if scene.frame.of_negative is None:
+            rests = said(say("panel_guidance_rests"))
+            return {sums: rests, numbers: "", difference: sizes(scene)}
         return {sums: equation(scene), numbers: figures(scene), difference: sizes(scene)}
 
     async def side_by_side(

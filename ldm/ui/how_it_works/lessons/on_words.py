@@ -180,7 +180,7 @@ async def louder_word(scene: Scene, visitor: str) -> Found:
 
 
 def _guided(run: Recording) -> None:
-    if run.frames[0].of_negative is None:
+    if any(frame.of_negative is None for frame in run.frames):
         raise LabError(say("lesson_needs_guidance"))
 
 
