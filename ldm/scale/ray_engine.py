@@ -133,8 +133,10 @@ def ray_engine(settings: Settings, limits: Limits = LIMITS) -> RayEngine:
     """
     if not ray.is_initialized():
         ray.init(log_to_driver=False)
-    if NAME in serve.status().applications:
-        replicas = serve.get_app_handle(NAME)
+    running = serve.status().applications.items()
+    found = [name for name, application in running if NAME in application.deployments]
+    if found:
+        replicas = serve.get_app_handle(found[0])
     else:
         serve.start(proxy_location="Disabled")  # requests come from here, not over HTTP
         replicas = serve.run(application(settings, limits), name=NAME, route_prefix=None)

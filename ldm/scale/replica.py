@@ -20,7 +20,7 @@ from ldm.scale.limits import LIMITS, Limits
 from ldm.ui.engines import engine_of
 from ldm.ui.settings import Settings, read_settings
 
-NAME = "ldm"  # of the application
+NAME = "ldm"  # of the deployment, by which a page finds it whatever its application is called
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Replica:
 def application(settings: Settings, limits: Limits = LIMITS) -> serve.Application:
     """The deployment of as many replicas as the limits say."""
     deployment = serve.deployment(Replica).options(
-        name="Replica",
+        name=NAME,
         max_ongoing_requests=limits.requests,
         max_queued_requests=settings.max_waiting,
         autoscaling_config={
