@@ -18,7 +18,7 @@ from ldm.models.config import PLAIN_DOWN, PLAIN_UP, ConfigError, Reader, check_g
 from ldm.models.group_norm import GroupNorm
 from ldm.models.layers import Context, silu
 from ldm.models.timestep import TimestepEmbedding, sinusoids
-from ldm.models.unet import DownBlock2D, ResnetShape, UpBlock2D
+from ldm.models.unet_blocks import DownBlock2D, ResnetShape, UpBlock2D
 from ldm.models.vae import SpatialAttention
 
 ATTN_DOWN = "AttnDownBlock2D"

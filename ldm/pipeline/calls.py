@@ -18,8 +18,9 @@ from ldm.diffusion.guidance import combine
 from ldm.models.k_unet import KUNet2DConditionModel
 from ldm.models.kinds import UNet
 from ldm.models.layers import Context
-from ldm.models.unet import DeepFeatures, UNet2DConditionModel
+from ldm.models.unet import UNet2DConditionModel
 from ldm.models.unet_2d import UNet2DModel
+from ldm.models.unet_blocks import DeepFeatures
 from ldm.pipeline.rows import Answer, Row, Told
 
 

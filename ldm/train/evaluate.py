@@ -10,7 +10,6 @@ import argparse
 import json
 import random
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +42,7 @@ from ldm.train.scenes import (
     random_composite,
     random_spec,
 )
-from ldm.train.sheet import draw
+from ldm.train.sheet import Settings, draw
 
 # Apart from each other and from every seed that training draws.
 PROBE_SEEDS, CEILING_SEEDS, CAPTION_SEEDS, PAIR_SEEDS = (HELD_OUT_SEEDS * k for k in (2, 3, 4, 5))
@@ -76,12 +75,12 @@ def held_out_pairs(count: int, sprites: SpriteStore) -> list[tuple[Spec, str]]:
 
 
 def generated_pixels(
-    checkpoint: Checkpoint, scenes: list[tuple[Spec, str]], **settings: Any
+    checkpoint: Checkpoint, scenes: list[tuple[Spec, str]], settings: Settings
 ) -> tuple[list[Image.Image], torch.Tensor]:
     """One picture a caption at the model's own settings but for those given, and all of them for
     the probe.
     """
-    images = draw(checkpoint, [caption for _, caption in scenes], 0, **settings)
+    images = draw(checkpoint, [caption for _, caption in scenes], 0, settings)
     return images, to_pixels([np.asarray(image) for image in images])
 
 
@@ -144,7 +143,7 @@ def main() -> None:
     checkpoint = load(options.model)
     scenes = held_out_captions(options.captions, source)
     print(f"generating {len(scenes)} pictures", flush=True)
-    images, pixels = generated_pixels(checkpoint, scenes)
+    images, pixels = generated_pixels(checkpoint, scenes, {})
     truth = labels([spec for spec, _ in scenes])
     score = accuracy(probe, pixels, truth)
     shuffled = truth[torch.randperm(len(truth), generator=torch.Generator().manual_seed(0))]
@@ -166,7 +165,7 @@ def main() -> None:
     if options.pairs and sprites and "composite" in source.kinds:
         apart = held_out_pairs(options.pairs, sprites)
         print(f"generating {len(apart)} pictures of held-out pairs", flush=True)
-        _, unseen = generated_pixels(checkpoint, apart)
+        _, unseen = generated_pixels(checkpoint, apart, {})
         pairs = accuracy(probe, unseen, labels([spec for spec, _ in apart]))
         report["pairs"] = pairs
         print(f"held-out pairs: thing {pairs['thing']:.1%}, place {pairs['place']:.1%}")

@@ -5,7 +5,7 @@ together.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,11 @@ CAPTIONS = (
 )
 
 
+Settings = Mapping[str, Any]  # fields of a recipe, by name
+
+
 def draw(
-    checkpoint: Checkpoint, captions: Sequence[str], seed: int, **settings: Any
+    checkpoint: Checkpoint, captions: Sequence[str], seed: int, settings: Settings
 ) -> list[Image.Image]:
     """One picture a caption, eight rows a U-Net call; picture i has seed + i.
 
@@ -63,7 +66,7 @@ def draw(
         height=own.native_size[1],
     )
     requests = [
-        Request(checkpoint, replace(recipe, prompt=caption, seed=seed + index, **settings))
+        Request(checkpoint, replace(recipe, **settings, prompt=caption, seed=seed + index))
         for index, caption in enumerate(captions)
     ]
     for start in range(0, len(requests), 8):
@@ -91,7 +94,7 @@ def main() -> None:
         "guidance_scale": options.guidance,
     }
     settings = {field: value for field, value in given.items() if value}
-    images = draw(checkpoint, CAPTIONS, options.seed, **settings)
+    images = draw(checkpoint, CAPTIONS, options.seed, settings)
     contact_sheet(images, CAPTIONS, options.columns).save(options.out)
 
 

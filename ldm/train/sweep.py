@@ -59,7 +59,7 @@ def main() -> None:
     for number, values in enumerate(itertools.product(*(getattr(options, f) for f in swept))):
         start = time.perf_counter()
         settings = dict(zip(swept, values, strict=True))
-        images, pixels = generated_pixels(checkpoint, scenes, **settings)
+        images, pixels = generated_pixels(checkpoint, scenes, settings)
         seconds = (time.perf_counter() - start) / len(images)
         score = accuracy(probe, pixels, truth)
         distance = frechet_distance(features(probe, pixels), drawn)
