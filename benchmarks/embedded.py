@@ -26,22 +26,10 @@ CPU = torch.device("cpu")
 
 def _ours(folder: Path) -> Callable[[], object]:
     from ldm.checkpoints.load import load
-    from ldm.pipeline import run
-    from ldm.recipe import Recipe
+    from ldm.pipeline import own_recipe, run
 
     checkpoint = load(folder, CPU, DTYPE)
-    own = checkpoint.defaults
-    recipe = Recipe(
-        prompt=CAPTION,
-        model=checkpoint.name,
-        sampler=own.sampler,
-        schedule=own.schedule,
-        num_inference_steps=own.num_inference_steps,
-        guidance_scale=own.guidance_scale,
-        width=own.native_size[0],
-        height=own.native_size[1],
-        seed=1,
-    )
+    recipe = own_recipe(checkpoint.defaults, CAPTION, checkpoint.name, seed=1)
     return lambda: list(run(checkpoint, recipe, preview_every=0))
 
 

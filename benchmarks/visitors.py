@@ -19,6 +19,7 @@ from benchmarks.contest import OURS, Contest, Figures, Ratio, report
 from benchmarks.embedded import CAPTION, MODEL
 from ldm.engine import Engine
 from ldm.events import Preview
+from ldm.pipeline import own_recipe
 from ldm.recipe import Recipe
 
 ONE_BY_ONE = "one by one"
@@ -41,17 +42,7 @@ def measure(rival: str, folder: Path, counts: tuple[int, ...] = COUNTS) -> Figur
         own = engine.checkpoint("embedded").defaults
 
         def recipe(seed: int) -> Recipe:
-            return Recipe(
-                prompt=CAPTION,
-                model="embedded",
-                sampler=own.sampler,
-                schedule=own.schedule,
-                num_inference_steps=own.num_inference_steps,
-                guidance_scale=own.guidance_scale,
-                width=own.native_size[0],
-                height=own.native_size[1],
-                seed=seed,
-            )
+            return own_recipe(own, CAPTION, "embedded", seed)
 
         _draw(engine, recipe(0), "first")
         for count in counts:

@@ -10,7 +10,7 @@ does not know of threads, queues or visitors.
 from ldm.pipeline.calls import advance, evaluate
 from ldm.pipeline.checks import check, check_pictures, size_step, upscaled_size
 from ldm.pipeline.pictures import decode, finish, made_with
-from ldm.pipeline.request import PREVIEW_EVERY, Request, run
+from ldm.pipeline.request import PREVIEW_EVERY, Request, own_recipe, run
 from ldm.pipeline.rows import Answer, DrawingError, Row, Watcher, prepare
 from ldm.pipeline.starts import encode_picture
 
@@ -29,6 +29,7 @@ __all__ = [
     "evaluate",
     "finish",
     "made_with",
+    "own_recipe",
     "prepare",
     "run",
     "size_step",

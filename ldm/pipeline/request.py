@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from ldm import imaging
+from ldm.checkpoints.defaults import Defaults
 from ldm.checkpoints.load import Checkpoint
 from ldm.events import Event, Preview, Progress, Result
 from ldm.pipeline.calls import advance
@@ -19,6 +20,21 @@ from ldm.preview import approximate, linear_map
 from ldm.recipe import Recipe
 
 PREVIEW_EVERY = 4  # steps; 0 for none
+
+
+def own_recipe(defaults: Defaults, prompt: str, model: str, seed: int = 0) -> Recipe:
+    """What a model draws of a caption when it is told nothing else."""
+    return Recipe(
+        prompt,
+        model=model,
+        sampler=defaults.sampler,
+        schedule=defaults.schedule,
+        num_inference_steps=defaults.num_inference_steps,
+        guidance_scale=defaults.guidance_scale,
+        width=defaults.native_size[0],
+        height=defaults.native_size[1],
+        seed=seed,
+    )
 
 
 class Request:

@@ -13,8 +13,7 @@ from typing import Any
 from PIL import Image
 
 from ldm.checkpoints.load import Checkpoint, load
-from ldm.pipeline import Request, advance, finish
-from ldm.recipe import Recipe
+from ldm.pipeline import Request, advance, finish, own_recipe
 from ldm.train.contact_sheet import contact_sheet
 
 CAPTIONS = (
@@ -55,16 +54,7 @@ def draw(
 
     settings: fields of a recipe that are not to be the model's own.
     """
-    own = checkpoint.defaults
-    recipe = Recipe(
-        "",
-        sampler=own.sampler,
-        schedule=own.schedule,
-        num_inference_steps=own.num_inference_steps,
-        guidance_scale=own.guidance_scale,
-        width=own.native_size[0],
-        height=own.native_size[1],
-    )
+    recipe = own_recipe(checkpoint.defaults, "", checkpoint.name)
     requests = [
         Request(checkpoint, replace(recipe, **settings, prompt=caption, seed=seed + index))
         for index, caption in enumerate(captions)
