@@ -8,15 +8,12 @@ ldm.train.sweep --cache_interval 1 3`.
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import torch
-
 from benchmarks.contest import OURS, Contest, Figures, Ratio, report
-from benchmarks.number_type import DTYPE, NAME
-from benchmarks.picture import CAPTION, GUIDANCE, SECONDS
+from benchmarks.number_type import NAME
+from benchmarks.picture import SECONDS, ours
 from benchmarks.stable_diffusion import stable_diffusion, warm_up
 
 SPEED_UPS: Mapping[str, Mapping[str, float]] = {
@@ -29,25 +26,7 @@ SPEED_UPS: Mapping[str, Mapping[str, float]] = {
 
 
 def measure(rival: str, folder: Path, steps: int, size: int) -> Figures:
-    from ldm.checkpoints.load import load
-    from ldm.pipeline import run
-    from ldm.recipe import Recipe
-
-    checkpoint = load(folder, torch.device("cpu"), DTYPE)
-    recipe = Recipe(
-        prompt=CAPTION,
-        model=checkpoint.name,
-        num_inference_steps=steps,
-        guidance_scale=GUIDANCE,
-        width=size,
-        height=size,
-        seed=1,
-        **SPEED_UPS[rival],
-    )
-    start = time.perf_counter()
-    for _ in run(checkpoint, recipe, preview_every=0):
-        pass
-    return {SECONDS: time.perf_counter() - start}
+    return {SECONDS: ours(folder, steps, size, SPEED_UPS[rival])}
 
 
 def _arguments() -> list[str]:

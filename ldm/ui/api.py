@@ -10,7 +10,7 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import gradio as gr
@@ -24,7 +24,7 @@ from ldm.diffusion import SAMPLERS, SCHEDULES
 from ldm.engine import Engine, EngineBusy, EngineClosed
 from ldm.events import Picture, Result
 from ldm.imaging import ImageError, open_image, open_mask
-from ldm.pipeline import DrawingError
+from ldm.pipeline import DrawingError, own_recipe
 from ldm.pipeline.tiled import STRENGTH
 from ldm.recipe import LIMITS, Recipe, RecipeError
 from ldm.ui.enlarging import enlarging, whole_of
@@ -83,17 +83,9 @@ def read_fields(engine: Engine, task: str, given: Mapping[str, Any]) -> Recipe:
     """The recipe of the fields that are not None; the rest are the model's defaults."""
     chosen = {name: value for name, value in given.items() if value is not None}
     model = chosen.setdefault("model", engine.names()[0])
-    defaults = engine.defaults(model)
-    own = {
-        "num_inference_steps": defaults.num_inference_steps,
-        "guidance_scale": defaults.guidance_scale,
-        "sampler": defaults.sampler,
-        "schedule": defaults.schedule,
-        "width": defaults.native_size[0],
-        "height": defaults.native_size[1],
-        "seed": secrets.randbelow(int(LIMITS["seed"].maximum) + 1),
-    }
-    return Recipe(**(own | chosen), task=task)
+    seed = secrets.randbelow(int(LIMITS["seed"].maximum) + 1)
+    own = own_recipe(engine.defaults(model), "", model, seed)
+    return replace(own, **chosen, task=task)
 
 
 async def drawn(engine: Engine, request: Request, visitor: str) -> Sequence[Picture]:
