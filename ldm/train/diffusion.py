@@ -36,7 +36,7 @@ from ldm.models.unet import UNet2DConditionModel
 from ldm.train.data import Drawings, write_atomically
 from ldm.train.progress import Progress
 from ldm.train.scenes import COLOURS, labels
-from ldm.train.shown import cell_weights, resized
+from ldm.train.shown import cell_weights, mean_of_cells, resized
 from ldm.train.tokenizer import BEGIN, CONTEXT, END
 from ldm.train.weights import MasterWeights, training_dtype
 
@@ -145,8 +145,7 @@ class CellNames(nn.Module):
         maps, self._maps = self._maps[told], None
         names, colours = resized(cells[told], maps).unbind(1)
         features = maps.permute(0, 2, 3, 1)
-        weights = cell_weights(names, self.things)
-        found = (_errors(self.names(features), names) * weights).sum() / weights.sum()
+        found = mean_of_cells(_errors(self.names(features), names), names, self.things)
         coloured = colours >= 0
         if coloured.any():
             found = found + _errors(self.colours(features[coloured]), colours[coloured]).mean()

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from ldm.train.data import HELD_OUT_SEEDS, Drawings, Source, draw
 from ldm.train.scenes import PLACES, Spec, thing_names
 from ldm.train.scenes import labels as cell_labels
-from ldm.train.shown import cell_weights, resized
+from ldm.train.shown import mean_of_cells, resized
 
 SIDE = 128  # pixels; larger pictures are reduced to it
 THINGS = 3.0  # weight of a cell that shows a thing, beside one of the ground
@@ -153,8 +153,7 @@ def naming_error(names: Tensor, cells: Tensor) -> Tensor:
     """The mean error of logits (N, names, h, h) of what cells (N, CELLS, CELLS) show; a scalar."""
     wanted = resized(cells[:, None], names)[:, 0]
     errors = F.cross_entropy(names, wanted, reduction="none")
-    weights = cell_weights(wanted, THINGS)
-    return (errors * weights).sum() / weights.sum()
+    return mean_of_cells(errors, wanted, THINGS)
 
 
 def train_probe(examples: Examples, epochs: int, seed: int = 0) -> Probe:

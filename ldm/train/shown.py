@@ -22,6 +22,12 @@ def cell_weights(names: Tensor, things: float) -> Tensor:
     return torch.where(_is_ground().to(names.device)[names], 1.0, things)
 
 
+def mean_of_cells(errors: Tensor, names: Tensor, things: float) -> Tensor:
+    """The mean of errors of cells that show these labels, weighed by `cell_weights`; a scalar."""
+    weights = cell_weights(names, things)
+    return (errors * weights).sum() / weights.sum()
+
+
 def resized(cells: Tensor, like: Tensor) -> Tensor:
     """Labels (B, n, CELLS, CELLS) for maps (B, C, h, w): (B, n, h, w) int64, on their device."""
     return F.interpolate(cells.float(), like.shape[-2:], mode="nearest").long().to(like.device)
