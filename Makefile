@@ -16,6 +16,9 @@ IS_DEBIAN_ROOT := [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null
 # It draws landscapes alone, which need nothing fetched.
 SMOKE_RUN := --smoke --kinds landscape --folder .train/smoke --out .train/smoke/vignette
 
+# A process for each core, each with whole files. Not for browser tests: they would wait too long.
+SIDE_BY_SIDE := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
 # The interpreter that makes .venv; empty: the first of these that is 3.11 or newer.
 PYTHON ?=
 CANDIDATES := python3.11 python3.12 python3.13 python3.14 python3
@@ -38,7 +41,14 @@ shots: setup-dev  ## pictures of every tab, wide and narrow, light and dark (SHO
 	$(BIN)/python -m tests.e2e.shots $(SHOTS)
 
 test: setup-dev lint  ## every check and every test, in a real browser too (ARGS="tests/test_recipe.py -x")
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	@status=0; \
+	$(BIN)/python -m pytest -m "not e2e" $(SIDE_BY_SIDE) || status=$$?; \
+	$(BIN)/python -m pytest -m e2e || status=$$?; \
+	exit $$status
+endif
 
 bench: $(STAMPS)/dev  ## compare speed and memory with other engines (ARGS="loading --rounds 3")
 	$(BIN)/python -m benchmarks $(ARGS)

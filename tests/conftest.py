@@ -20,14 +20,19 @@ if TYPE_CHECKING:
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One thread for each process that runs side by side: threads that wait for one another in turns
+    # with another process's make both several times slower.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last; skip tests marked `gpu` where there is neither cuda nor mps.
+    """Long tests first, browser tests last; skip `gpu` ones where there is neither cuda nor mps.
 
     Playwright's synchronous interface keeps an event loop running in this thread from its first
     use to the end, and no test after it could run another.
     """
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
     items.sort(key=lambda item: item.get_closest_marker("e2e") is not None)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     if not marked:

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 from playwright.sync_api import Page, expect
 
-from tests.e2e.tab import Tab, drop_file, recipe_in
+from tests.e2e.tab import Tab, drop_file, recipe_in, type_number
 
 pytestmark = pytest.mark.e2e
 
@@ -140,9 +140,7 @@ def test_room_is_added_on_a_side_and_painted(tab: Tab, picture: Image.Image) -> 
     expect(tab.part("note")).to_contain_text("Opened a picture")
     tab.page.get_by_role("button", name="Extend the picture").click()
     for side in ("left", "right"):
-        entry = tab.part(f"margin_{side}").locator("input")
-        entry.fill("32")
-        entry.blur()
+        type_number(tab.part(f"margin_{side}").locator("input"), 32)
     tab.part("extend").click()
     wide = picture.width + 64
     expect(tab.part("note")).to_contain_text(f"Now {wide} × {picture.height}")

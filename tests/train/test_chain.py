@@ -20,6 +20,8 @@ from ldm.models.patch_autoencoder import (
 from ldm.pipeline import run
 from ldm.recipe import Recipe
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, root: Path, sprite_folder: Path) -> Path:
