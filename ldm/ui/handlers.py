@@ -18,18 +18,17 @@ import gradio as gr
 from PIL import Image
 
 from ldm.checkpoints.load import CheckpointError
-from ldm.engine import Engine, EngineBusy, EngineClosed, OutOfMemory, TimeLimit
-from ldm.engine.steps import is_out_of_memory
+from ldm.engine import Engine
 from ldm.events import Event, Loading, Preview, Progress, Queued, Result
 from ldm.imaging import ImageError
-from ldm.pipeline import DrawingError
 from ldm.recipe import RecipeError
 from ldm.ui import texts
+from ldm.ui.failures import known_failure
 from ldm.ui.form import Form, Updates, Values, plain_words
 from ldm.ui.jobs import Job, Jobs, Request
 from ldm.ui.result import finished_stage
 from ldm.ui.stage import empty_stage, preview_stage, status_line, waiting_stage
-from ldm.ui.texts import Markup, joined, say
+from ldm.ui.texts import Markup, say
 
 log = logging.getLogger(__name__)
 
@@ -92,13 +91,6 @@ def before_of(request: Request) -> Image.Image | None:
     return request.init_image if request.before is None else request.before
 
 
-def busy_words(error: EngineBusy) -> Markup:
-    line = say("busy", waiting=error.waiting)
-    if not error.seconds:
-        return line
-    return joined(line, " ", say("busy_again", seconds=round(error.seconds)))
-
-
 def refused(form: Form, error: Exception) -> Updates:
     """The message of a run that could not be, beside its field where it has one."""
     if isinstance(error, (RecipeError, ImageError)):
@@ -107,18 +99,13 @@ def refused(form: Form, error: Exception) -> Updates:
     return form.ready(status_line(failure(error), problem=True))
 
 
-def failure(error: Exception) -> str:
+def failure(error: Exception) -> Markup:
     """Why a run ended without a picture, for a person; what is unexpected goes to the log alone."""
-    if isinstance(error, EngineBusy):
-        return busy_words(error)
-    if isinstance(error, OutOfMemory) or is_out_of_memory(error):  # drawing, or loading the model
-        return say("out_of_memory")
-    if isinstance(error, TimeLimit):
-        return say("time_limit", seconds=round(error.seconds, 1))
-    if isinstance(error, (CheckpointError, EngineClosed, DrawingError)):
-        return str(error)
-    log.exception("a run failed", exc_info=error)
-    return say("problem_elsewhere")
+    words = known_failure(error)
+    if words is None:
+        log.exception("a run failed", exc_info=error)
+        return say("problem_elsewhere")
+    return words
 
 
 async def show(form: Form, job: Job) -> AsyncGenerator[Updates, None]:

@@ -80,7 +80,8 @@ def connect_margins(form: Form, source: PictureInput, inputs: MarginInputs, engi
         except ImageError as error:
             return form.problems.show(form.tab, error.field, plain_words(error))
         except CheckpointError as error:
-            return form.problems.show(form.tab, "model", str(error))
+            problem = say("model_refused", problem=str(error))
+            return form.problems.show(form.tab, "model", problem)
         native = engine.defaults(chosen).native_size
         size = drawable(extended.size, native, engine.max_pixels(chosen), step)
         return {

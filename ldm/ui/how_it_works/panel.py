@@ -14,12 +14,10 @@ import gradio as gr
 from gradio.components import Component
 from PIL import Image
 
-from ldm.checkpoints.load import CheckpointError
-from ldm.engine import EngineBusy, EngineClosed
 from ldm.explain.recording import Frame, Recording
 from ldm.imaging import ImageError, open_image
-from ldm.pipeline import DrawingError
 from ldm.recipe import RecipeError
+from ldm.ui.failures import known_failure
 from ldm.ui.form import Updates, Values, plain_words
 from ldm.ui.how_it_works.contents import PANELS
 from ldm.ui.how_it_works.lab import Lab, LabError
@@ -28,8 +26,6 @@ from ldm.ui.how_it_works.visuals import CHOOSE, heading, problem, said
 from ldm.ui.texts import label, say, say_formulas
 
 log = logging.getLogger(__name__)
-
-REFUSALS = (CheckpointError, EngineBusy, EngineClosed, DrawingError)
 
 
 @dataclass(frozen=True)
@@ -144,10 +140,11 @@ def words_of(error: Exception) -> str:
         return plain_words(error)
     if isinstance(error, LabError):
         return error.words
-    if isinstance(error, REFUSALS):
-        return str(error)
-    log.exception("a panel failed", exc_info=error)
-    return say("how_went_wrong")
+    words = known_failure(error)
+    if words is None:
+        log.exception("a panel failed", exc_info=error)
+        return say("how_went_wrong")
+    return words
 
 
 def drawn(panel: Panel, scene: Scene) -> Updates:
