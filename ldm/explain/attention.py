@@ -4,7 +4,7 @@ Owns the computation and the shape of a layer's map. It is done beside the layer
 kernel keeps no probabilities, for the rows that are asked for. Knows nothing of words or pictures.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -114,3 +114,26 @@ def averaged(maps: Sequence[Tensor], height: int, width: int) -> Tensor:
         for each in maps
     ]
     return torch.stack(resized).mean(0).permute(1, 2, 0)
+
+
+def clearest(maps: Sequence[Mapping[str, Tensor]], words: Sequence[Sequence[int]]) -> str:
+    """Of the layers with the finest maps, the one that looks at words in the smallest areas.
+
+    Averaged with the others, which look at a word nearly everywhere, its maps would fade.
+
+    maps: of each step: a layer's name and (rows, columns, L); words: the places in L of each, where
+    none are given all places alone. A layer's measure is the mean, over steps and words, of the
+    standard deviation of a word's map divided by its mean.
+    """
+    first = next(iter(maps[0].values()))
+    parts = [list(word) for word in words] or [[place] for place in range(first.shape[-1])]
+    finest = max(map_.shape[:2].numel() for map_ in maps[0].values())
+
+    def clear(name: str) -> float:
+        found = 0.0
+        for step in maps:
+            of_words = torch.stack([step[name][..., part].float().sum(-1) for part in parts])
+            found += float((of_words.std((1, 2)) / of_words.mean((1, 2))).mean())
+        return found
+
+    return max((n for n, map_ in maps[0].items() if map_.shape[:2].numel() == finest), key=clear)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
 
 import torch
@@ -21,7 +22,7 @@ from ldm.checkpoints.load import Checkpoint
 from ldm.conditioning import Conditioning
 from ldm.diffusion.denoiser import scale_input, to_epsilon
 from ldm.diffusion.samplers import SAMPLERS
-from ldm.explain.attention import map_size, told_of_words
+from ldm.explain.attention import clearest, map_size, told_of_words
 from ldm.explain.edits import Edit, edited
 from ldm.explain.measures import distance
 from ldm.explain.tokens import Place, Word, places_of, words_of
@@ -121,6 +122,12 @@ class Recording:
         images = (self.picture, *self.given)
         pixels = sum(image.width * image.height * len(image.getbands()) for image in images)
         return pixels + sum(frame.nbytes for frame in self.frames)
+
+    @cached_property
+    def clearest_layer(self) -> str:
+        """The cross-attention layer whose finest maps tell the words of the caption apart most."""
+        maps = [frame.maps for frame in self.frames]
+        return clearest(maps, [word.positions for word in self.words])
 
 
 def pooled(map_: Tensor, most: int) -> Tensor:

@@ -10,7 +10,14 @@ from diffusers.models.attention_processor import Attention, AttnProcessor
 from torch import Tensor
 
 from ldm.checkpoints.load import Checkpoint
-from ldm.explain.attention import averaged, layers_of, map_size, told_of_cells, told_of_words
+from ldm.explain.attention import (
+    averaged,
+    clearest,
+    layers_of,
+    map_size,
+    told_of_cells,
+    told_of_words,
+)
 from ldm.models.config import UNetConfig
 from ldm.models.unet import UNet2DConditionModel
 
@@ -167,3 +174,23 @@ def test_averaged_keeps_what_is_even() -> None:
     """Two maps of different fineness that agree in the mean: 0.25 everywhere, and 0.75."""
     fine, coarse = torch.full((4, 4, 2), 0.25), torch.full((2, 2, 2), 0.75)
     assert torch.allclose(averaged([fine, coarse], 8, 8), torch.full((8, 8, 2), 0.5))
+
+
+def test_the_clearest_layer_is_the_finest_that_tells_words_apart() -> None:
+    """A coarser one is not asked, however clear, nor do tokens count that are no words."""
+
+    def looking(side: int, share: float, place: int) -> torch.Tensor:
+        """One corner gives `share` to a place, the other cells give each place the same."""
+        map_ = torch.full((side, side, 3), 1 / 3)
+        map_[0, 0] = (1 - share) / 2
+        map_[0, 0, place] = share
+        return map_
+
+    even, padding = looking(8, 1 / 3, 1), looking(8, 0.9, 2)
+    word, little = looking(8, 0.9, 1), looking(8, 0.4, 1)
+    step = {"coarse": looking(4, 1.0, 1), "even": even, "little": little, "padding": padding}
+    assert clearest([step], [(0,), (1,)]) == "padding"  # what it takes from words tells them apart
+    assert clearest([step | {"word": word}], [(1,)]) == "word"
+    assert clearest([{"even": even, "little": little}], []) == "little"
+    later = {"even": word, "little": even}
+    assert clearest([{"even": even, "little": little}, later, later], [(1,)]) == "even"

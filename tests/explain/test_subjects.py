@@ -101,13 +101,11 @@ def cells(box: tuple[slice, slice]) -> tuple[slice, slice]:
 
 
 def map_of(run: Recording, word: Word) -> Tensor:
-    """(GRID, GRID): the word's attention in the finest layers, the mean of all steps."""
-    maps = []
-    for frame in run.frames:
-        finest = max(map_.shape[0] for map_ in frame.maps.values())
-        layers = [map_ for map_ in frame.maps.values() if map_.shape[0] == finest]
-        maps.append(averaged(layers, GRID, GRID)[..., list(word.positions)].sum(-1))
-    return torch.stack(maps).mean(0)
+    """(GRID, GRID): the word's attention in the layer that the panel shows first, the mean of all
+    steps.
+    """
+    maps = [averaged([frame.maps[run.clearest_layer]], GRID, GRID) for frame in run.frames]
+    return torch.stack(maps).mean(0)[..., list(word.positions)].sum(-1)
 
 
 def times_its_share(map_: Tensor, box: tuple[slice, slice]) -> float:
@@ -162,7 +160,8 @@ def test_the_subjects_word_looks_at_the_subject(
     """More than by chance for most captions, and more than the "a" before it does.
 
     The share of captions with 1.5 times the box's share and more is recorded, not asked for: the
-    embedded model reaches it in 60%; its first version, whose finest maps had 8 x 8 cells, in 10%.
+    embedded model reaches it in 60% (66% of a hundred other drawings of the same captions) in its
+    clearest layer; the mean of its layers with the finest maps in 45%.
     """
     subject = [ratio for _, ratio, _ in measured]
     article = [ratio for _, _, ratio in measured]

@@ -38,7 +38,7 @@ from ldm.ui.how_it_works.visuals import (
 from ldm.ui.texts import Figure, Text, filled, label, say
 
 NAME = "looks"
-ALL = "all"
+CLEAREST, ALL = "clearest", "all"
 TILE, STEP, LARGE = 160, 112, 512  # pixels
 FULL = 0.25  # the share of all attention from which on a chip is full
 
@@ -62,15 +62,23 @@ def first_noun(run: Recording) -> str:
     return f"w{max(words, key=lambda item: len(item[1].text))[0]}" if words else "begin"
 
 
+_CHOICES = [
+    (str(label("panel_looks_clearest")), CLEAREST),
+    (str(label("panel_looks_all_sizes")), ALL),
+]
+
+
 def sizes_of(run: Recording) -> list[tuple[str, str]]:
-    """The resolutions that there are maps of, finest first, and all of them together."""
+    """Which layers there are to look at: the clearest, all, those of each resolution."""
     found = sorted({tuple(map_.shape[:2]) for map_ in run.frames[0].maps.values()}, reverse=True)
     each = [(f"{columns} × {rows}", f"{rows}x{columns}") for rows, columns in found]
-    return [(str(label("panel_looks_all_sizes")), ALL), *each]
+    return [*_CHOICES, *each]
 
 
-def attention_at(frame: Frame, size: str) -> Tensor:
-    """(rows, columns, L), the mean of the layers of one resolution, or of all."""
+def attention_at(run: Recording, frame: Frame, size: str) -> Tensor:
+    """(rows, columns, L), the mean of the layers that `size` (see `sizes_of`) chooses."""
+    if size == CLEAREST:
+        return frame.maps[run.clearest_layer].float()
     maps = [
         map_ for map_ in frame.maps.values() if size in (ALL, f"{map_.shape[0]}x{map_.shape[1]}")
     ]
@@ -96,7 +104,7 @@ class View:
     def __init__(self, scene: Scene, size: str) -> None:
         self.scene, self.run, self.size = scene, scene.recording, size
         self.parts = parts_of(self.run)
-        attention = attention_at(scene.frame, size)
+        attention = attention_at(self.run, scene.frame, size)
         self.maps = {key: of_part(attention, places) for key, (_, places) in self.parts.items()}
 
     def _lit(self, picture: Image.Image, key: str) -> tuple[Image.Image, str]:
@@ -132,7 +140,8 @@ class View:
     def over_steps(self, key: str) -> str:
         """One word at every step, on one scale."""
         text, places = self.parts[key]
-        maps = [of_part(attention_at(frame, self.size), places) for frame in self.run.frames]
+        run = self.run
+        maps = [of_part(attention_at(run, frame, self.size), places) for frame in run.frames]
         low, high = (float(f(torch.stack(maps))) for f in (torch.amin, torch.amax))
         film = self.scene.lab.film(self.run)
         items = (
@@ -170,8 +179,8 @@ def build_looks(hooks: Hooks) -> Panel:
     chosen, size_state = (
         gr.State(""),
         gr.Radio(
-            [(label("panel_looks_all_sizes"), ALL)],
-            value=ALL,
+            _CHOICES,
+            value=CLEAREST,
             label=label("panel_looks_size"),
             info=label("panel_looks_size_info"),
             elem_id="how-looks-size",
@@ -206,7 +215,7 @@ def build_looks(hooks: Hooks) -> Panel:
 
     def size_in(scene: Scene) -> str:
         size = scene.values[size_state]
-        return size if size in {key for _, key in sizes_of(scene.recording)} else ALL
+        return size if size in {key for _, key in sizes_of(scene.recording)} else CLEAREST
 
     def draw(scene: Scene) -> Updates:
         key = part_in(scene)
@@ -221,7 +230,7 @@ def build_looks(hooks: Hooks) -> Panel:
     def fresh(scene: Scene) -> Updates:
         return {
             chosen: first_noun(scene.recording),
-            size_state: gr.update(choices=sizes_of(scene.recording), value=ALL),
+            size_state: gr.update(choices=sizes_of(scene.recording), value=CLEAREST),
         }
 
     async def redraw(scene: Scene, visitor: str) -> str:

@@ -6,7 +6,6 @@ from dataclasses import replace
 import torch
 
 from ldm.explain import colours
-from ldm.explain.attention import averaged
 from ldm.explain.measures import colourfulness, concentration, root_mean_square
 from ldm.explain.recording import Recording
 from ldm.explain.words import attention_between_tokens, numbers_of
@@ -24,6 +23,7 @@ from ldm.ui.how_it_works.lessons.measuring import (
 from ldm.ui.how_it_works.lessons.walk import Found, picture, side_by_side
 from ldm.ui.how_it_works.looking import (
     ALL,
+    CLEAREST,
     attention_at,
     first_noun,
     of_part,
@@ -101,7 +101,7 @@ def most_looked_at(scene: Scene) -> Found:
     run = scene.recording
     words, others = 0.0, 0.0
     for frame in run.frames:
-        attention = attention_at(frame, ALL)
+        attention = attention_at(run, frame, ALL)
         for key, (_, places) in parts_of(run).items():
             mean = float(of_part(attention, places).mean()) / len(run.frames)
             words, others = (words + mean, others) if key[0] == "w" else (words, others + mean)
@@ -111,14 +111,9 @@ def most_looked_at(scene: Scene) -> Found:
 
 
 def _maps_of(run: Recording, key: str) -> list[torch.Tensor]:
-    """Where a part is listened to at each step, in the finest maps."""
+    """Where a part is listened to at each step, in the layer that tells words apart most."""
     places = parts_of(run)[key][1]
-    found = []
-    for frame in run.frames:
-        finest = max(map_.shape[0] * map_.shape[1] for map_ in frame.maps.values())
-        layers = [m for m in frame.maps.values() if m.shape[0] * m.shape[1] == finest]
-        found.append(of_part(averaged(layers, *layers[0].shape[:2]), places))
-    return found
+    return [of_part(attention_at(run, frame, CLEAREST), places) for frame in run.frames]
 
 
 def narrower(scene: Scene) -> Found:
