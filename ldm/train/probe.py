@@ -100,7 +100,9 @@ class Probe(nn.Module):
 
     def maps(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, SIDE, SIDE) uint8 -> (N, 8 * width, h, h) and half its sides."""
-        fine = self.body(pixels.float() / 127.5 - 1)
+        # By channels: half as long again is what training takes otherwise, on CPUs.
+        values = pixels.float().contiguous(memory_format=torch.channels_last)
+        fine = self.body(values / 127.5 - 1)
         return fine, self.last(fine)
 
     def features(self, pixels: Tensor) -> Tensor:
@@ -160,6 +162,7 @@ def train_probe(examples: Examples, epochs: int, seed: int = 0) -> Probe:
     """Train on `examples` (with flips), one-cycle AdamW."""
     torch.manual_seed(seed)
     probe, batch = Probe(), 64
+    nn.utils.convert_conv2d_weight_memory_format(probe, torch.channels_last)
     optimizer = torch.optim.AdamW(probe.parameters(), 2e-3, weight_decay=0.02)
     steps = epochs * (len(examples.pixels) // batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 2e-3, total_steps=max(steps, 2))
