@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from ldm.checkpoints.load import load
+from ldm.diffusion import SAMPLERS, SCHEDULES
 from ldm.recipe import LIMITS
 from ldm.train.contact_sheet import contact_sheet
 from ldm.train.data import Source
@@ -23,7 +24,9 @@ from ldm.train.probe import (
     labels,
 )
 
+NAMED = {"sampler": [*SAMPLERS], "schedule": [*SCHEDULES]}
 SWEPT = (
+    *NAMED,
     "guidance_scale",
     "guidance_rescale",
     "guidance_start",
@@ -37,7 +40,9 @@ SWEPT = (
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m ldm.train.sweep", description=__doc__)
     parser.add_argument("--model", type=Path, default=Path("assets/models/vignette"))
-    for field in SWEPT:
+    for field, names in NAMED.items():
+        parser.add_argument(f"--{field}", choices=names, nargs="+")
+    for field in SWEPT[len(NAMED) :]:
         kind = int if isinstance(LIMITS[field].step, int) else float
         parser.add_argument(f"--{field}", type=kind, nargs="+", help=str(LIMITS[field]))
     parser.add_argument("--captions", type=int, default=96)
