@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 AlignedTo = Literal["sd1", "sdxl"]
+PURE_NOISE = 1000.0  # sigmas above stand for infinity: a zero-terminal-SNR model's last is 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,9 +82,12 @@ def beta(span: Span, count: int) -> Tensor:
     """Quantiles of the beta distribution, alpha = beta = 0.6: more levels near both ends.
 
     After Lee et al., 2407.12173. They place timesteps by it; diffusers, which is followed
-    here, places sigmas.
+    here, places sigmas. That goes where sigma is bounded: of 20 levels up to pure noise all but
+    the last would be noise of no picture, so there they are placed as in the paper.
     """
     shares = symmetric_beta_quantile(np.linspace(1, 0, count), 0.6)
+    if span.sigma_max > PURE_NOISE:
+        return torch.from_numpy(span.at(shares * (len(span.trained_sigmas) - 1)))
     return torch.from_numpy(span.sigma_min + (span.sigma_max - span.sigma_min) * shares)
 
 

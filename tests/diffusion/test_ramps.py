@@ -1,6 +1,7 @@
 """Schedules other than uniform: against diffusers' classes and its tables, and the formulas."""
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -48,8 +49,10 @@ def test_every_schedule_has_a_title() -> None:
 
 
 @pytest.mark.parametrize("spacing", ["leading", "linspace", "trailing"])
-@pytest.mark.parametrize("snr", [False, True])
-@pytest.mark.parametrize("name", ["karras", "exponential", *(["beta"] if SCIPY else [])])
+@pytest.mark.parametrize(
+    ("name", "snr"),
+    [*product(("karras", "exponential"), (False, True)), *([("beta", False)] if SCIPY else [])],
+)
 @pytest.mark.parametrize("sampler", list(CLASSES))
 def test_sigmas_equal_the_reference(sampler: str, name: str, snr: bool, spacing: str) -> None:
     settings = {"rescale_betas_zero_snr": snr, "timestep_spacing": spacing, "steps_offset": 1}
@@ -105,6 +108,17 @@ def test_beta_places_sigmas_by_those_quantiles() -> None:
     found = RAMPS["beta"](Span(14.0, 2.0, torch.tensor([2.0, 14.0])), 5)
     expected = [2 + 12 * BETA_TABLE[share] for share in (1.0, 0.75, 0.5, 0.25, 0.0)]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_beta_places_timesteps_where_the_last_level_is_pure_noise() -> None:
+    """As the paper does. diffusers places sigmas there too: 19 of 20 above 50, all noise."""
+    schedule = schedule_of(rescale_betas_zero_snr=True, timestep_spacing="trailing")
+    found = schedule.sigmas(5, "beta", grid=SAMPLERS["dpmpp_2m"].grid)
+    wanted = [999 * BETA_TABLE[share] for share in (1.0, 0.75, 0.5, 0.25, 0.0)]
+    log_sigmas = np.log(schedule.trained_sigmas)
+    np.testing.assert_allclose(
+        np.log(found[:-1]), np.interp(wanted, np.arange(1000), log_sigmas), rtol=1e-9, atol=1e-12
+    )
 
 
 FAMILIES: list[tuple[AlignedTo, str]] = [("sd1", "StableDiffusion"), ("sdxl", "StableDiffusionXL")]
