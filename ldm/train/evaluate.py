@@ -29,6 +29,7 @@ from ldm.train.probe import (
     features,
     frechet_distance,
     labels,
+    things_apart,
     to_pixels,
     train_probe,
 )
@@ -149,24 +150,30 @@ def main() -> None:
     shuffled = truth[torch.randperm(len(truth), generator=torch.Generator().manual_seed(0))]
     floor = accuracy(probe, pixels, shuffled)
 
+    apart = {"model": things_apart(probe, pixels, truth)}
+    apart["ceiling"] = things_apart(probe, fresh.pixels, fresh.labels)
+
     others = CEILING_SEEDS + options.captions
     second = draw_examples(options.folder, others, options.captions, source)
     own, drawn = features(probe, pixels), features(probe, fresh.pixels)
-    report: dict[str, object] = {**score, "ceiling": ceiling, "floor": floor}
+    report: dict[str, object] = {**score, "ceiling": ceiling, "floor": floor, "things": apart}
     report["frechet"] = frechet_distance(own, drawn)
     report["frechet_of_drawings"] = frechet_distance(features(probe, second.pixels), drawn)
 
     print(f"{'':10}{'model':>8}{'ceiling':>9}{'floor':>8}")
     for key in ATTRIBUTES:
         print(f"{key:10}{score[key]:8.1%}{ceiling[key]:9.1%}{floor[key]:8.1%}")
+    for kind, share in apart["model"].items():
+        bound = apart["ceiling"].get(kind, float("nan"))
+        print(f"{'thing ' + kind.replace('_', ' a '):16}{share:8.1%}{bound:9.1%}")
     print(f"Fréchet distance to drawings {report['frechet']:.3f},", end=" ")
     print(f"between two sets of drawings {report['frechet_of_drawings']:.3f}")
     sprites = source.sprites()
     if options.pairs and sprites and "composite" in source.kinds:
-        apart = held_out_pairs(options.pairs, sprites)
-        print(f"generating {len(apart)} pictures of held-out pairs", flush=True)
-        _, unseen = generated_pixels(checkpoint, apart, {})
-        pairs = accuracy(probe, unseen, labels([spec for spec, _ in apart]))
+        new = held_out_pairs(options.pairs, sprites)
+        print(f"generating {len(new)} pictures of held-out pairs", flush=True)
+        _, unseen = generated_pixels(checkpoint, new, {})
+        pairs = accuracy(probe, unseen, labels([spec for spec, _ in new]))
         report["pairs"] = pairs
         print(f"held-out pairs: thing {pairs['thing']:.1%}, place {pairs['place']:.1%}")
     if options.sheet:

@@ -201,6 +201,18 @@ def accuracy(probe: Probe, pixels: Tensor, truth: Tensor) -> dict[str, float]:
     return shares
 
 
+def things_apart(probe: Probe, pixels: Tensor, truth: Tensor) -> dict[str, float]:
+    """The share of things read right where they are alone, large, and in a place, small."""
+    place, thing = (truth[:, list(ATTRIBUTES).index(key)] for key in ("place", "thing"))
+    alone = place == UNKNOWN
+    within = ~alone & (thing != ATTRIBUTES["thing"].index("nothing"))
+    return {
+        kind: accuracy(probe, pixels[chosen], truth[chosen])["thing"]
+        for kind, chosen in (("alone", alone), ("in_place", within))
+        if chosen.any()
+    }
+
+
 @torch.no_grad()
 def features(probe: Probe, pixels: Tensor) -> Tensor:
     return torch.cat([probe.features(part) for part in pixels.split(64)])

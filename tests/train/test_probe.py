@@ -18,6 +18,7 @@ from ldm.train.probe import (
     draw_examples,
     frechet_distance,
     labels,
+    things_apart,
     train_probe,
 )
 from ldm.train.scenes import Spec, SpriteStore, Thing, is_held_out, is_held_out_pair
@@ -100,3 +101,21 @@ def test_held_out_pairs_are_held_out(sprites: SpriteStore) -> None:
     found = held_out_pairs(20, sprites)
     assert all(is_held_out_pair(spec.things[0].name, spec.place) for spec, _ in found)
     assert all(len(spec.things) == 1 for spec, _ in found)
+
+
+def test_things_are_counted_alone_and_in_places(tmp_path: Path) -> None:
+    """Pictures of nothing count in neither."""
+    probe = Probe().eval()
+    pixels = draw_examples(tmp_path, 0, 6, LANDSCAPES).pixels
+    truth = torch.stack([logits.argmax(1) for logits in probe(pixels)], dim=1)
+    nothing = ATTRIBUTES["thing"].index("nothing")
+    truth[truth[:, 3] == nothing, 3] = nothing + 1
+    read = [logits.argmax(1) for logits in probe(pixels)][3]
+    truth[:3, 0], truth[3:, 0] = UNKNOWN, 0
+    right = read == truth[:, 3]
+    truth[5, 3] = nothing
+    assert things_apart(probe, pixels, truth) == {
+        "alone": pytest.approx(float(right[:3].float().mean())),
+        "in_place": pytest.approx(float(right[3:5].float().mean())),
+    }
+    assert "alone" not in things_apart(probe, pixels[3:], truth[3:])
