@@ -26,6 +26,7 @@ from ldm.train.scenes import Spec, draw
 from ldm.train.scenes.spec import CLEAR, VIEWS
 
 PIXELS = 192  # of a drawing
+DRAWINGS = 6  # of each caption: where a thing stands by chance tells little
 CHANGED = 40  # of 255: more than what the drawing's own randomness shifts in plain areas
 TOGETHER = 10  # rows that share a call
 GRID = 48  # cells a side on which mass and area are compared
@@ -121,8 +122,11 @@ def checkpoint(embedded_model: Path) -> Checkpoint:
 
 @pytest.fixture(scope="module")
 def measured(checkpoint: Checkpoint) -> list[tuple[str, float, float]]:
-    """(caption, the subject's word, the "a" before it), both in times its share."""
-    drawings = [placed(i, *case) for i, case in enumerate(CASES)]
+    """(caption, the subject's word, the "a" before it), both in times its share, the mean of the
+    caption's drawings.
+    """
+    numbered = [1000 * number + i for number in range(DRAWINGS) for i in range(len(CASES))]
+    drawings = [placed(number, *CASES[number % 1000]) for number in numbered]
     width, height = checkpoint.defaults.native_size
     recorders, rows = [], []
     for drawing in drawings:
@@ -143,33 +147,34 @@ def measured(checkpoint: Checkpoint) -> list[tuple[str, float, float]]:
     while not rows[0].finished:
         for first in range(0, len(rows), TOGETHER):
             advance(checkpoint, rows[first : first + TOGETHER])
-    found = []
+    found: dict[str, list[list[float]]] = {}
     for drawing, recorder in zip(drawings, recorders, strict=True):
         run = recorder.recording(checkpoint, drawing.image)
         subject = next(word for word in run.words if word.text == drawing.word)
-        ratios = (
+        ratios = [
             times_its_share(map_of(run, word), drawing.box) for word in (subject, run.words[0])
-        )
-        found.append((drawing.caption, *ratios))
-    return found
+        ]
+        found.setdefault(drawing.caption, []).append(ratios)
+    return [(caption, *np.mean(ratios, axis=0).tolist()) for caption, ratios in found.items()]
 
 
 def test_the_subjects_word_looks_at_the_subject(
     measured: list[tuple[str, float, float]], record_property: Callable[[str, object], None]
 ) -> None:
-    """More than by chance for most captions, and more than the "a" before it does.
+    """More than by chance for nearly all captions, and more than the "a" before it does.
 
-    The share of captions with 1.5 times the box's share and more is recorded, not asked for: the
-    embedded model reaches it in 60% (66% of a hundred other drawings of the same captions) in its
-    clearest layer; the mean of its layers with the finest maps in 45%.
+    At least 1.5 times the box's share, the mean of a caption's six drawings, is asked for in 70% of
+    the captions: 75% with the weights in assets/, 80% with those before. (Of single drawings about
+    two in three. The mean of all layers with the finest maps reaches it in 45% of single ones.)
     """
     subject = [ratio for _, ratio, _ in measured]
     article = [ratio for _, _, ratio in measured]
     clear = sum(ratio >= 1.5 for ratio in subject) / len(subject)
     record_property("share_of_1.5", clear)
     print(f"1.5 times its share and more: {clear:.0%} of {len(subject)} captions")
+    assert clear >= 0.7, measured
     above = sum(ratio > 1 for ratio in subject)
-    assert above >= 0.7 * len(subject), measured
+    assert above >= 0.9 * len(subject), measured
     assert np.median(subject) > np.median(article)
 
 
