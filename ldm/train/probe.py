@@ -46,22 +46,29 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 }
 
 
+def _things(spec: Spec) -> list[str]:
+    names = [thing.name for thing in spec.things] or list(spec.subjects) or ["nothing"]
+    return list(dict.fromkeys(SAME_THINGS.get(name, name) for name in names))
+
+
 def attributes(spec: Spec) -> dict[str, str]:
     """What the probe is to read: the first thing or subject is the thing. "" where there is none,
     as for the place of a thing on its own.
     """
-    names = [thing.name for thing in spec.things] or list(spec.subjects) or ["nothing"]
-    thing = SAME_THINGS.get(names[0], names[0])
+    thing = _things(spec)[0]
     return {"place": spec.place, "time": spec.time, "weather": spec.weather, "thing": thing}
 
 
 def labels(specs: Sequence[Spec]) -> Tensor:
-    """(N, number of attributes) int64: places in ATTRIBUTES' lists, or UNKNOWN."""
+    """(N, number of attributes + 1) int64: places in ATTRIBUTES' lists, or UNKNOWN; last the second
+    thing, which is as right an answer as the first.
+    """
     places = {key: {name: i for i, name in enumerate(names)} for key, names in ATTRIBUTES.items()}
-    rows = [
-        [places[key][name] if name else UNKNOWN for key, name in attributes(spec).items()]
-        for spec in specs
-    ]
+    rows = []
+    for spec in specs:
+        read = [places[key][name] if name else UNKNOWN for key, name in attributes(spec).items()]
+        second = [places["thing"][name] for name in _things(spec)[1:2]] or [UNKNOWN]
+        rows.append(read + second)
     return torch.tensor(rows)
 
 
@@ -129,7 +136,7 @@ def pooled(maps: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Examples:
-    """Drawings made for the probe: pixels (N, 3, SIDE, SIDE) uint8, labels (N, attributes), cells
+    """Drawings made for the probe: pixels (N, 3, SIDE, SIDE) uint8, `labels` of them, cells
     (N, CELLS, CELLS) int16 as `scenes.shown` names them.
     """
 
@@ -179,7 +186,7 @@ def train_probe(examples: Examples, epochs: int, seed: int = 0) -> Probe:
             read, names = probe.read(pixels)
             losses = [
                 F.cross_entropy(logits, target, ignore_index=UNKNOWN, label_smoothing=0.05)
-                for logits, target in zip(read, examples.labels[chosen].T, strict=True)
+                for logits, target in zip(read, examples.labels[chosen, :-1].T, strict=True)
             ]
             losses.append(naming_error(names, cells))
             optimizer.zero_grad()
@@ -191,13 +198,17 @@ def train_probe(examples: Examples, epochs: int, seed: int = 0) -> Probe:
 
 @torch.no_grad()
 def accuracy(probe: Probe, pixels: Tensor, truth: Tensor) -> dict[str, float]:
-    """The share of pictures each attribute is read right of, among those that have it."""
+    """The share of pictures each attribute is read right of, among those that have it; truth: of
+    `labels`.
+    """
     parts = [probe(part) for part in pixels.split(64)]
     shares = {}
     for index, key in enumerate(ATTRIBUTES):
         read = torch.cat([part[index] for part in parts]).argmax(1)
-        known = truth[:, index] != UNKNOWN
-        shares[key] = float((read == truth[:, index])[known].float().mean())
+        known, right = truth[:, index] != UNKNOWN, read == truth[:, index]
+        if key == "thing":
+            right |= read == truth[:, -1]
+        shares[key] = float(right[known].float().mean())
     return shares
 
 

@@ -36,19 +36,34 @@ def test_the_probe_learns_to_read_drawings(tmp_path: Path) -> None:
     assert set(scores) == set(ATTRIBUTES)
 
 
+def as_read(probe: Probe, pixels: torch.Tensor) -> torch.Tensor:
+    """Labels of which every one is what the probe reads, without second things."""
+    read = [logits.argmax(1) for logits in probe(pixels)]
+    return torch.stack([*read, torch.full_like(read[0], UNKNOWN)], dim=1)
+
+
 def test_accuracy_counts_right_answers(tmp_path: Path) -> None:
     probe = Probe().eval()
-    examples = draw_examples(tmp_path, 0, 12, LANDSCAPES)
-    read = torch.stack([logits.argmax(1) for logits in probe(examples.pixels)], dim=1)
-    assert set(accuracy(probe, examples.pixels, read).values()) == {1.0}
-    read[:3] = (read[:3] + 1) % 5
-    assert set(accuracy(probe, examples.pixels, read).values()) == {0.75}
+    pixels = draw_examples(tmp_path, 0, 12, LANDSCAPES).pixels
+    truth = as_read(probe, pixels)
+    assert set(accuracy(probe, pixels, truth).values()) == {1.0}
+    truth[:3, :-1] = (truth[:3, :-1] + 1) % 5
+    assert set(accuracy(probe, pixels, truth).values()) == {0.75}
+
+
+def test_the_second_thing_is_as_right_as_the_first(tmp_path: Path) -> None:
+    probe = Probe().eval()
+    pixels = draw_examples(tmp_path, 0, 4, LANDSCAPES).pixels
+    truth = as_read(probe, pixels)
+    truth[:2, 3] += 1
+    truth[0, 4] = truth[0, 3] - 1
+    assert accuracy(probe, pixels, truth)["thing"] == 0.75
 
 
 def test_labels_name_what_the_scene_holds(tmp_path: Path) -> None:
     examples = draw_examples(tmp_path, 50, 20, LANDSCAPES)
     for seed, row in enumerate(examples.labels, 50):
-        named = {key: ATTRIBUTES[key][int(i)] for key, i in zip(ATTRIBUTES, row, strict=True)}
+        named = {key: ATTRIBUTES[key][int(i)] for key, i in zip(ATTRIBUTES, row[:-1], strict=True)}
         drawn = LANDSCAPES.sample(seed, SIDE)
         assert named == attributes(drawn.spec)
         assert examples.captions[seed - 50] == drawn.caption
@@ -65,15 +80,17 @@ def test_things_on_their_own_have_no_place() -> None:
     ]
     found = labels(specs)
     assert found[0, :3].tolist() == [UNKNOWN] * 3
-    assert (found[1:] >= 0).all()
+    assert (found[1:, :-1] >= 0).all()
     names = [ATTRIBUTES["thing"][int(i)] for i in found[:, 3]]
     assert names == ["fox", "fox", "palm tree", "nothing"]
+    assert ATTRIBUTES["thing"][int(found[1, 4])] == "dog"
+    assert found[[0, 2, 3], 4].tolist() == [UNKNOWN] * 3
 
 
 def test_accuracy_leaves_out_what_is_unknown(tmp_path: Path) -> None:
     probe = Probe().eval()
     pixels = draw_examples(tmp_path, 0, 4, LANDSCAPES).pixels
-    truth = torch.stack([logits.argmax(1) for logits in probe(pixels)], dim=1)
+    truth = as_read(probe, pixels)
     truth[:2, 0] = UNKNOWN
     truth[2, 0] = (truth[2, 0] + 1) % 5
     assert accuracy(probe, pixels, truth) == {"place": 0.5, "time": 1, "weather": 1, "thing": 1}
@@ -107,7 +124,7 @@ def test_things_are_counted_alone_and_in_places(tmp_path: Path) -> None:
     """Pictures of nothing count in neither."""
     probe = Probe().eval()
     pixels = draw_examples(tmp_path, 0, 6, LANDSCAPES).pixels
-    truth = torch.stack([logits.argmax(1) for logits in probe(pixels)], dim=1)
+    truth = as_read(probe, pixels)
     nothing = ATTRIBUTES["thing"].index("nothing")
     truth[truth[:, 3] == nothing, 3] = nothing + 1
     read = [logits.argmax(1) for logits in probe(pixels)][3]
