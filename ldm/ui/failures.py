@@ -18,6 +18,11 @@ def _busy(error: EngineBusy) -> Markup:
     return joined(line, " ", say("busy_again", seconds=round(error.seconds)))
 
 
+def model_refused(error: CheckpointError) -> Markup:
+    """Which model cannot be used, and what is wrong with it."""
+    return say("model_refused", problem=str(error))
+
+
 def known_failure(error: Exception) -> Markup | None:
     """Why there is no picture; None for an error that nobody foresaw."""
     if isinstance(error, EngineBusy):
@@ -31,5 +36,5 @@ def known_failure(error: Exception) -> Markup | None:
     if isinstance(error, DrawingError):
         return say("numbers_without_picture")
     if isinstance(error, CheckpointError):
-        return say("model_refused", problem=str(error))
+        return model_refused(error)
     return None

@@ -12,6 +12,7 @@ from ldm.imaging.margins import Margins, extend
 from ldm.imaging.region import size_for
 from ldm.pipeline import size_step
 from ldm.ui.easel import sheet_over
+from ldm.ui.failures import model_refused
 from ldm.ui.filling import fill_size
 from ldm.ui.form import Form, Missing, Updates, Values, plain_words
 from ldm.ui.picture_input import FIELD, PictureInput, mask_strokes, picture_outputs
@@ -80,8 +81,7 @@ def connect_margins(form: Form, source: PictureInput, inputs: MarginInputs, engi
         except ImageError as error:
             return form.problems.show(form.tab, error.field, plain_words(error))
         except CheckpointError as error:
-            problem = say("model_refused", problem=str(error))
-            return form.problems.show(form.tab, "model", problem)
+            return form.problems.show(form.tab, "model", model_refused(error))
         native = engine.defaults(chosen).native_size
         size = drawable(extended.size, native, engine.max_pixels(chosen), step)
         return {
