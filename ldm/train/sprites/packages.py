@@ -48,18 +48,6 @@ PACKAGES: tuple[Package, ...] = (
         "1.2.6",
         "RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==",
     ),
-    Package(
-        "fxemoji",
-        "@iconify-json/fxemoji",
-        "1.2.2",
-        "UAasRaxzFUKfIGSmLwnoarsssA4LX0VLLuEmplIqM6ZNQqIQRtav8tZ4H1neTlBreXuMQyAifr5jP4kn78DpiQ==",
-    ),
-    Package(
-        "twemoji",
-        "@iconify-json/twemoji",
-        "1.2.5",
-        "uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==",
-    ),
 )
 
 

@@ -7,15 +7,13 @@ from ..things.backgrounds import BACKGROUNDS
 from .thing_words import mend_articles, phrase, with_article
 
 BACKGROUND_SAID = 0.85
-STYLE_SAID = 0.22
-WHERE_SAID = 0.6
+STYLE_SAID, FLAT_SAID = 0.22, 1.0  # things are glossy unless it is said that they are flat
+WHERE_SAID = 0.75
 # Only what is true of the art: see the packages in ldm/train/sprites.
 STYLES: dict[str, tuple[str, ...]] = {
     "fluent3d": ("3d render", "3d illustration", "3d icon", "glossy 3d render"),
     "fluentflat": ("flat illustration", "flat design", "flat icon"),
     "noto": ("cartoon", "cartoon drawing", "cartoon illustration"),
-    "fxemoji": ("cartoon", "flat illustration", "cartoon drawing"),
-    "twemoji": ("flat vector art", "flat illustration", "simple flat icon"),
 }
 DRAWN = ("illustration", "drawing")
 WHERE: dict[str, tuple[str, ...]] = {
@@ -66,7 +64,8 @@ def describe_still(spec: Spec, rng: random.Random) -> str:
     background = BACKGROUNDS[spec.background]
     styles = STYLES[spec.things[0].style]
     same = len({thing.style for thing in spec.things}) == 1
-    style = rng.choice(styles) if same and rng.random() < STYLE_SAID else ""
+    said = STYLE_SAID if spec.things[0].style == "fluent3d" else FLAT_SAID
+    style = rng.choice(styles) if same and rng.random() < said else ""
     on = rng.choice(background.phrases) if rng.random() < BACKGROUND_SAID else ""
     roll = rng.random()
     if roll < 0.17:

@@ -12,8 +12,8 @@ from pathlib import Path
 THINGS = Path(__file__).with_name("things.txt")
 ZONES = ("ground", "water", "sea", "sky")
 SIZES = ("tiny", "small", "medium", "large", "huge")
-MARKS = ("core", "popular", "face", "many", "mass", "the", "paint", "letters")
-STYLES = ("fluent3d", "fluentflat", "noto", "fxemoji", "twemoji")
+MARKS = ("core", "popular", "face", "many", "mass", "the", "paint")
+STYLES = ("fluent3d", "fluentflat", "noto")  # best first
 HELD_OUT = 20  # one pair of thing and place in so many
 
 
@@ -41,11 +41,6 @@ class Concept:
     @property
     def face(self) -> bool:
         return "face" in self.marks
-
-    @property
-    def mirrors(self) -> bool:
-        """It may be drawn turned over: it shows no letters, figures or map."""
-        return "letters" not in self.marks
 
     @property
     def countable(self) -> bool:

@@ -11,12 +11,13 @@ from ..palette import WHITE, Colour, mix, scaled
 from ..spec import Thing
 from ..stage import Stage
 from .catalogue import by_code
-from .paste import Spot, contact_shadow, light_filter, paste, spread
+from .paste import HEIGHTS, Spot, contact_shadow, light_filter, paste, stood
 from .store import SpriteStore
 
-# Heights near the viewer, in units: compressed, so that a mouse can still be seen.
-HEIGHTS = {"tiny": 56.0, "small": 74.0, "medium": 94.0, "large": 114.0, "huge": 144.0}
-BY_SIZE_WORD = {"small": 0.66, "medium": 1.0, "large": 1.36}
+# Of HEIGHTS, compressed, so that a mouse can still be seen.
+USUAL = {"tiny": 64.0, "small": 64.0, "medium": 96.0, "large": 128.0, "huge": 128.0}
+BY_SIZE_WORD = {"small": -1, "medium": 0, "large": 1}  # steps of HEIGHTS
+TALLEST = {1: 192.0, 2: 96.0, 3: 64.0}  # of so many side by side
 COLUMNS = {"left": 60.0, "middle": 128.0, "right": 196.0}
 SUNK = {"vehicles": 0.05, "animals": 0.13}  # the share of a thing that is under water
 LOWEST = 246.0
@@ -41,21 +42,13 @@ def _copies(stage: Stage) -> list[Thing]:
 
 
 def _height(thing: Thing, together: int) -> float:
-    crowd = 0.84 if together > 2 else 0.94 if together == 2 else 1.0
-    return min(168.0, HEIGHTS[by_code()[thing.code].size] * BY_SIZE_WORD[thing.size] * crowd)
+    usual = HEIGHTS.index(USUAL[by_code()[thing.code].size])
+    return min(HEIGHTS[usual + BY_SIZE_WORD[thing.size]], TALLEST[together])
 
 
-def _spot(
-    stage: Stage, thing: Thing, x: float, y: float, height: float, sprites: SpriteStore
-) -> Spot:
-    """The copy's place; what would be cut off at a side is moved inwards."""
+def _spot(thing: Thing, x: float, y: float, height: float, sprites: SpriteStore) -> Spot:
     sprite = sprites.by_code[thing.code][thing.style]
-    tall, wide = spread(sprite, height)
-    half = min(wide / 2 + 3, EDGE / 2)
-    x = min(max(x, half), EDGE - half)
-    paint = thing.colour if thing.painted else ""
-    flipped = stage.rng.random() < 0.5 and by_code()[thing.code].mirrors
-    return Spot(sprite, x, y, tall, wide, flipped, paint)
+    return stood(sprite, x, y, height, thing.colour if thing.painted else "")
 
 
 def _tint(stage: Stage) -> Colour:
@@ -80,7 +73,7 @@ def _on_land(stage: Stage, sprites: SpriteStore) -> None:
         height = _height(thing, 1 if spec.relation else len(copies))
         if spec.place == "island" and stage.land is not None:
             x = float(stage.land[0].mean()) + rng.uniform(-12, 12)
-            y, height = float(stage.land[1].mean()) + rng.uniform(0, 5), height * 0.68
+            y, height = float(stage.land[1].mean()) + rng.uniform(0, 5), min(height, 64.0)
         else:
             first = max(206.0, stage.horizon + 62)
             if stage.land is not None:
@@ -88,8 +81,7 @@ def _on_land(stage: Stage, sprites: SpriteStore) -> None:
             y = rng.uniform(first, max(first, LOWEST - 2))
             if spec.relation:
                 y = LOWEST - rng.uniform(0, 4) if index == 0 else first + rng.uniform(0, 6)
-            height *= 0.84 + 0.16 * (y - 200) / (LOWEST - 200)
-        spots.append(_spot(stage, thing, x, y, height, sprites))
+        spots.append(_spot(thing, x, y, height, sprites))
     tint, far = _tint(stage), 0.12 * light.haze
     shadow = 0.55 if light.weather == "clear" and light.darkness < 0.5 else 0.42
     for spot in sorted(spots, key=lambda each: each.y):
@@ -107,9 +99,8 @@ def _afloat(stage: Stage, sprites: SpriteStore) -> None:
             x = sum(stage.channel) / 2 + rng.uniform(-10, 10)
         high = {"island": 206.0, "river": 214.0}.get(stage.spec.place, max(top + 44, 168.0))
         y = rng.uniform(high, low)
-        height = _height(thing, len(copies)) * (0.72 + 0.28 * (y - top) / (low - top))
-        sunk = SUNK.get(by_code()[thing.code].group, 0.1) * height
-        spot = _spot(stage, thing, x, y + sunk, height, sprites)
+        spot = _spot(thing, x, y + 8, _height(thing, len(copies)), sprites)
+        y = spot.y - SUNK.get(by_code()[thing.code].group, 0.1) * spot.height
         tint = light_filter(_tint(stage), light.horizon, 0.12 * light.haze)
         canvas.save()
         canvas.clipRect(box(0, y, EDGE, EDGE - y))
@@ -132,9 +123,9 @@ def _airborne(stage: Stage, sprites: SpriteStore) -> None:
     rng, light = stage.rng, stage.light
     copies = _copies(stage)
     for thing, x in zip(copies, _columns(stage), strict=True):
-        height = min(_height(thing, len(copies)) * 0.86, stage.horizon * 0.72)
+        height = min(_height(thing, len(copies)), stage.horizon * 0.8)
         middle = rng.uniform(height / 2 + 6, max(height / 2 + 7, stage.horizon * 0.62))
-        spot = _spot(stage, thing, x, middle + height / 2, height, sprites)
+        spot = _spot(thing, x, middle + height / 2, height, sprites)
         tint = light_filter(_tint(stage), light.middle, 0.18 * light.haze)
         paste(stage, spot, sprites, tint)
 

@@ -1,15 +1,16 @@
 """Things drawn from sprites: where they stand in a picture, how tall, in what light and shadow.
 
-Knows nothing of captions.
+They stand on a grid and are of a few heights, see `stood`. Knows nothing of captions.
 """
 
+import math
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import skia
 
-from ..brush import box, puff, puff_paint
+from ..brush import EDGE, box, puff, puff_paint
 from ..cells import watched
 from ..palette import Colour
 from ..stage import Board
@@ -18,6 +19,14 @@ from .store import Sprite, SpriteStore
 
 SMOOTH = skia.SamplingOptions(skia.FilterMode.kLinear, skia.MipmapMode.kLinear)
 SHARP = skia.SamplingOptions(skia.CubicResampler.Mitchell())
+
+
+# The autoencoder turns 16 x 16 pixels into one cell of latents, and a thing that is moved by less
+# than that, or is a little taller, into altogether different ones: a network on latents would have
+# to learn each thing hundreds of times. On this grid, at these heights, it learns it a few times.
+GRID = 16.0
+FOOT = 8.0  # how far under a line of the grid feet stand, so that their shadow is in the same cell
+HEIGHTS = (48.0, 64.0, 96.0, 128.0, 192.0)
 
 
 @dataclass(frozen=True)
@@ -29,15 +38,12 @@ class Spot:
     y: float
     height: float
     width: float
-    flipped: bool = False
     paint: str = ""  # a key of repaint.TARGETS, or its own colours
 
     @property
     def foot(self) -> tuple[float, float]:
         """Left and right end of what touches the ground."""
         left, right = self.sprite.foot
-        if self.flipped:
-            left, right = 1 - right, 1 - left
         return self.x + (left - 0.5) * self.width, self.x + (right - 0.5) * self.width
 
 
@@ -45,6 +51,21 @@ def spread(sprite: Sprite, height: float) -> tuple[float, float]:
     """Height and width such that long and tall things of one `height` look equally big."""
     share = height / (0.5 * max(sprite.width, sprite.height) + 0.5 * sprite.height)
     return sprite.height * share, sprite.width * share
+
+
+def stood(sprite: Sprite, x: float, y: float, height: float, paint: str = "") -> Spot:
+    """A copy on the grid, nearest to a foot at (x, y) and to `height`; inside the picture."""
+    tall, wide = spread(sprite, min(HEIGHTS, key=lambda each: abs(each / height - 1)))
+    return on_grid(Spot(sprite, x, y, tall, wide, paint))
+
+
+def on_grid(spot: Spot) -> Spot:
+    """The same copy, moved to the grid and into the picture."""
+    margin = min(math.ceil((spot.width / 2 + 2) / GRID) * GRID, EDGE / 2)
+    highest = math.ceil((spot.height + 2 - FOOT) / GRID)
+    line = min(max(round((spot.y - FOOT) / GRID), highest), (EDGE - FOOT) // GRID)
+    x = min(max(round(spot.x / GRID) * GRID, margin), EDGE - margin)
+    return replace(spot, x=x, y=line * GRID + FOOT)
 
 
 def light_filter(tint: Colour, air: Colour, far: float) -> skia.ColorFilter:
@@ -82,8 +103,6 @@ def _paste(
         paint.setColorFilter(light)
     board.canvas.save()
     board.canvas.translate(spot.x, spot.y)
-    if spot.flipped:
-        board.canvas.scale(-1, 1)
     board.canvas.drawImageRect(
         image,
         skia.Rect(0, 0, spot.sprite.width, spot.sprite.height),

@@ -10,47 +10,37 @@ from ..spec import Spec, Thing
 from ..stage import Board
 from .backgrounds import BACKGROUNDS
 from .catalogue import by_code
-from .landing import HEIGHTS
-from .paste import Spot, contact_shadow, paste, spread
+from .landing import USUAL
+from .paste import HEIGHTS, Spot, contact_shadow, on_grid, paste, spread, stood
 from .store import SpriteStore
 
-SIDES = {"small": (58.0, 84.0), "medium": (104.0, 148.0), "large": (172.0, 206.0)}
+TALL = {"small": 64.0, "medium": 128.0, "large": 192.0}
 COLUMNS = {"left": 62.0, "middle": 128.0, "right": 194.0}
 LEVELS = {"top": 64.0, "middle": 126.0, "bottom": 192.0}  # of a thing's middle
 ROWS = {2: (2,), 3: (3,), 4: (2, 2), 5: (3, 2)}
 
 
-def _spot(
-    board: Board, thing: Thing, x: float, middle: float, height: float, sprites: SpriteStore
-) -> Spot:
-    """A copy whose middle is at (x, middle), kept inside the picture."""
+def _spot(thing: Thing, x: float, middle: float, height: float, sprites: SpriteStore) -> Spot:
+    """A copy whose middle is near (x, middle)."""
     sprite = sprites.by_code[thing.code][thing.style]
-    tall, wide = spread(sprite, height)
-    half, edge = wide / 2 + 3, tall / 2 + 4
-    x = min(max(x, half), EDGE - half)
-    middle = min(max(middle, edge), EDGE - edge)
-    flipped = board.rng.random() < 0.5 and by_code()[thing.code].mirrors
-    return Spot(sprite, x, middle + tall / 2, tall, wide, flipped, _paint(thing))
-
-
-def _paint(thing: Thing) -> str:
-    return thing.colour if thing.painted else ""
+    paint = thing.colour if thing.painted else ""
+    spot = stood(sprite, x, middle, height, paint)
+    return stood(sprite, x, middle + spot.height / 2, height, paint)
 
 
 def _two(board: Board, spec: Spec, sprites: SpriteStore) -> list[Spot]:
     rng, (one, other) = board.rng, spec.things
-    sizes = [HEIGHTS[by_code()[thing.code].size] for thing in (one, other)]
-    usual = sum(sizes) / 2
-    heights = [rng.uniform(88, 100) * (size / usual) ** 0.5 for size in sizes]
+    usual = [USUAL[by_code()[thing.code].size] for thing in (one, other)]
+    heights = [96.0 if height > 0.6 * max(usual) else 64.0 for height in usual]
     if spec.relation == "above":
         x = rng.uniform(112, 144)
         return [
-            _spot(board, thing, x + rng.uniform(-8, 8), middle, min(height, 100.0), sprites)
+            _spot(thing, x, middle, height, sprites)
             for thing, middle, height in zip((one, other), (70.0, 188.0), heights, strict=True)
         ]
     columns = (rng.uniform(64, 72), rng.uniform(184, 192))
     return [
-        _spot(board, thing, x, 128.0, min(height, 118.0), sprites)
+        _spot(thing, x, 128.0, height, sprites)
         for thing, x, height in zip((one, other), columns, heights, strict=True)
     ]
 
@@ -61,21 +51,18 @@ def _several(board: Board, thing: Thing, sprites: SpriteStore, standing: bool) -
     rows = list(ROWS[thing.count])
     rng.shuffle(rows)
     widest = EDGE / max(rows)
+    room = 54.0 if standing and len(rows) == 2 else 0.75 * widest
     sprite = sprites.by_code[thing.code][thing.style]
-    height = rng.uniform(0.62, 0.82) * widest
-    if len(rows) == 2:
-        height = min(height, 54.0 if standing else 92.0)
-    tall, wide = spread(sprite, height)
-    height *= min(1.0, 0.9 * widest / wide)
-    flipped = rng.random() < 0.5 and by_code()[thing.code].mirrors
+    height = next(
+        (each for each in reversed(HEIGHTS) if each <= room and spread(sprite, each)[1] < widest),
+        HEIGHTS[0],
+    )
     spots: list[Spot] = []
     for row, count in enumerate(rows):
-        tall, wide = spread(sprite, height)
-        middle = 128.0 if len(rows) == 1 else 128.0 + (row - 0.5) * (tall + 22)
+        middle = 128.0 if len(rows) == 1 else 128.0 + (row - 0.5) * (height + 22)
         for column in range(count):
             x = (column + 0.5) * EDGE / count + (128 - (column + 0.5) * EDGE / count) * 0.12
-            x += rng.uniform(-3, 3)
-            spots.append(Spot(sprite, x, middle + tall / 2, tall, wide, flipped, _paint(thing)))
+            spots.append(_spot(thing, x, middle, height, sprites))
     return spots
 
 
@@ -84,18 +71,18 @@ def _one(board: Board, thing: Thing, sprites: SpriteStore) -> list[Spot]:
     words = thing.where.split()
     column = next((COLUMNS[word] for word in words if word in ("left", "right")), 128.0)
     level = next((LEVELS[word] for word in words if word in ("top", "bottom")), 126.0)
-    height = rng.uniform(*SIDES[thing.size])
     x, y = column + rng.uniform(-10, 10), level + rng.uniform(-10, 10)
-    return [_spot(board, thing, x, y, height, sprites)]
+    return [_spot(thing, x, y, TALL[thing.size], sprites)]
 
 
 def _on_floor(board: Board, spots: list[Spot], floor: tuple[float, float]) -> list[Spot]:
     """The same copies standing; of two rows one behind the other."""
     low, high = min(spot.y for spot in spots), max(spot.y for spot in spots)
     near = board.rng.uniform(floor[0] + (floor[1] - floor[0]) * 0.4, floor[1])
-    if high - low < 20:
-        return [replace(spot, y=near) for spot in spots]
-    return [replace(spot, y=floor[0] - 14 if spot.y - low < 20 else floor[1] + 4) for spot in spots]
+    if high - low < 40:
+        return [on_grid(replace(spot, y=near)) for spot in spots]
+    back, front = floor[0] - 14, floor[1] + 4
+    return [on_grid(replace(spot, y=back if spot.y - low < 40 else front)) for spot in spots]
 
 
 def draw_still(board: Board, sprites: SpriteStore) -> None:
