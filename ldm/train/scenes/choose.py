@@ -193,7 +193,7 @@ def random_still(rng: random.Random, sprites: SpriteStore) -> Spec:
     if roll > 0.80 and concept.countable:
         return replace(spec, things=(replace(thing, count=rng.randint(2, 5)),))
     size = rng.choices(("medium", "large", "small"), (8, 2, 2))[0]
-    places = ("middle", "middle", "left", "right")
+    places = ("middle", "middle", "middle", "left", "right")
     if flat and size != "large":
         places += ("top", "bottom")
     if flat and size == "small":

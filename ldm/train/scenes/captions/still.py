@@ -8,7 +8,7 @@ from .thing_words import mend_articles, phrase, with_article
 
 BACKGROUND_SAID = 0.85
 STYLE_SAID, FLAT_SAID = 0.22, 1.0  # things are glossy unless it is said that they are flat
-WHERE_SAID = 0.75
+WHERE_SAID = 0.9
 # Only what is true of the art: see the packages in ldm/train/sprites.
 STYLES: dict[str, tuple[str, ...]] = {
     "fluent3d": ("3d render", "3d illustration", "3d icon", "glossy 3d render"),

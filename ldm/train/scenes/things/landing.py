@@ -18,9 +18,9 @@ from .store import SpriteStore
 USUAL = {"tiny": 64.0, "small": 64.0, "medium": 96.0, "large": 128.0, "huge": 128.0}
 BY_SIZE_WORD = {"small": -1, "medium": 0, "large": 1}  # steps of HEIGHTS
 TALLEST = {1: 192.0, 2: 96.0, 3: 64.0}  # of so many side by side
-COLUMNS = {"left": 60.0, "middle": 128.0, "right": 196.0}
+COLUMNS = {"left": 64.0, "middle": 128.0, "right": 192.0}
 SUNK = {"vehicles": 0.05, "animals": 0.13}  # the share of a thing that is under water
-LOWEST = 246.0
+NEAR, LOWEST = 232.0, 248.0  # where feet stand on land
 
 
 def _columns(stage: Stage) -> list[float]:
@@ -28,13 +28,12 @@ def _columns(stage: Stage) -> list[float]:
     rng, things = stage.rng, stage.spec.things
     first = things[0]
     if stage.spec.relation:  # the first in front of the second
-        middle = rng.uniform(104, 152)
-        return [middle + rng.choice((-1, 1)) * rng.uniform(14, 44), middle]
+        return [128.0 + rng.choice((-32, 32)), 128.0]
     if len(things) == 2 or first.count == 2:
-        return [rng.uniform(58, 78), rng.uniform(178, 198)]
+        return [64.0, 192.0]
     if first.count == 3:
-        return [rng.uniform(42, 54), rng.uniform(120, 136), rng.uniform(202, 214)]
-    return [COLUMNS[first.where] + rng.uniform(-14, 14)]
+        return [48.0, 128.0, 208.0]
+    return [COLUMNS[first.where]]
 
 
 def _copies(stage: Stage) -> list[Thing]:
@@ -64,7 +63,7 @@ def _shore(stage: Stage) -> None:
 
 
 def _on_land(stage: Stage, sprites: SpriteStore) -> None:
-    rng, light, spec = stage.rng, stage.light, stage.spec
+    light, spec = stage.light, stage.spec
     if spec.place in ("lake", "river", "waterfall"):
         _shore(stage)
     copies, columns = _copies(stage), _columns(stage)
@@ -72,15 +71,15 @@ def _on_land(stage: Stage, sprites: SpriteStore) -> None:
     for index, (thing, x) in enumerate(zip(copies, columns, strict=True)):
         height = _height(thing, 1 if spec.relation else len(copies))
         if spec.place == "island" and stage.land is not None:
-            x = float(stage.land[0].mean()) + rng.uniform(-12, 12)
-            y, height = float(stage.land[1].mean()) + rng.uniform(0, 5), min(height, 64.0)
+            x, y = float(stage.land[0].mean()), float(stage.land[1].mean()) + 2
+            height = min(height, 64.0)
         else:
             first = max(206.0, stage.horizon + 62)
             if stage.land is not None:
                 first = min(height_at(stage.land, x) + 14, 236.0)
-            y = rng.uniform(first, max(first, LOWEST - 2))
+            y = max(first, NEAR)
             if spec.relation:
-                y = LOWEST - rng.uniform(0, 4) if index == 0 else first + rng.uniform(0, 6)
+                y = LOWEST if index == 0 else first
         spots.append(_spot(thing, x, y, height, sprites))
     tint, far = _tint(stage), 0.12 * light.haze
     shadow = 0.55 if light.weather == "clear" and light.darkness < 0.5 else 0.42
@@ -90,16 +89,15 @@ def _on_land(stage: Stage, sprites: SpriteStore) -> None:
 
 
 def _afloat(stage: Stage, sprites: SpriteStore) -> None:
-    rng, light, canvas = stage.rng, stage.light, stage.canvas
+    light, canvas = stage.light, stage.canvas
     top = stage.horizon
     low = 232.0 if stage.spec.place == "island" else 226.0
     copies = _copies(stage)
     for thing, x in zip(copies, _columns(stage), strict=True):
         if stage.spec.place == "river":
-            x = sum(stage.channel) / 2 + rng.uniform(-10, 10)
+            x = sum(stage.channel) / 2
         high = {"island": 206.0, "river": 214.0}.get(stage.spec.place, max(top + 44, 168.0))
-        y = rng.uniform(high, low)
-        spot = _spot(thing, x, y + 8, _height(thing, len(copies)), sprites)
+        spot = _spot(thing, x, (high + low) / 2 + 8, _height(thing, len(copies)), sprites)
         y = spot.y - SUNK.get(by_code()[thing.code].group, 0.1) * spot.height
         tint = light_filter(_tint(stage), light.horizon, 0.12 * light.haze)
         canvas.save()
@@ -120,11 +118,10 @@ def _afloat(stage: Stage, sprites: SpriteStore) -> None:
 
 
 def _airborne(stage: Stage, sprites: SpriteStore) -> None:
-    rng, light = stage.rng, stage.light
-    copies = _copies(stage)
+    light, copies = stage.light, _copies(stage)
     for thing, x in zip(copies, _columns(stage), strict=True):
         height = min(_height(thing, len(copies)), stage.horizon * 0.8)
-        middle = rng.uniform(height / 2 + 6, max(height / 2 + 7, stage.horizon * 0.62))
+        middle = max(height / 2 + 6, stage.horizon * 0.45)
         spot = _spot(thing, x, middle + height / 2, height, sprites)
         tint = light_filter(_tint(stage), light.middle, 0.18 * light.haze)
         paste(stage, spot, sprites, tint)

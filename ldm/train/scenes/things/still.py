@@ -1,5 +1,8 @@
 """Things on a background: one, two, or several of a kind; where, how big, with what shadow.
 
+Nothing is left to chance but what the words leave open: where a thing may be anywhere, what is
+learned of it in noise is the mean of all places.
+
 Knows nothing of captions.
 """
 
@@ -28,28 +31,24 @@ def _spot(thing: Thing, x: float, middle: float, height: float, sprites: SpriteS
     return stood(sprite, x, middle + spot.height / 2, height, paint)
 
 
-def _two(board: Board, spec: Spec, sprites: SpriteStore) -> list[Spot]:
-    rng, (one, other) = board.rng, spec.things
+def _two(spec: Spec, sprites: SpriteStore) -> list[Spot]:
+    one, other = spec.things
     usual = [USUAL[by_code()[thing.code].size] for thing in (one, other)]
     heights = [96.0 if height > 0.6 * max(usual) else 64.0 for height in usual]
     if spec.relation == "above":
-        x = rng.uniform(112, 144)
         return [
-            _spot(thing, x, middle, height, sprites)
+            _spot(thing, 128.0, middle, height, sprites)
             for thing, middle, height in zip((one, other), (70.0, 188.0), heights, strict=True)
         ]
-    columns = (rng.uniform(64, 72), rng.uniform(184, 192))
     return [
         _spot(thing, x, 128.0, height, sprites)
-        for thing, x, height in zip((one, other), columns, heights, strict=True)
+        for thing, x, height in zip((one, other), (64.0, 192.0), heights, strict=True)
     ]
 
 
-def _several(board: Board, thing: Thing, sprites: SpriteStore, standing: bool) -> list[Spot]:
+def _several(thing: Thing, sprites: SpriteStore, standing: bool) -> list[Spot]:
     """Copies in one or two rows, none touching another."""
-    rng = board.rng
-    rows = list(ROWS[thing.count])
-    rng.shuffle(rows)
+    rows = ROWS[thing.count]
     widest = EDGE / max(rows)
     room = 54.0 if standing and len(rows) == 2 else 0.75 * widest
     sprite = sprites.by_code[thing.code][thing.style]
@@ -66,19 +65,17 @@ def _several(board: Board, thing: Thing, sprites: SpriteStore, standing: bool) -
     return spots
 
 
-def _one(board: Board, thing: Thing, sprites: SpriteStore) -> list[Spot]:
-    rng = board.rng
+def _one(thing: Thing, sprites: SpriteStore) -> list[Spot]:
     words = thing.where.split()
     column = next((COLUMNS[word] for word in words if word in ("left", "right")), 128.0)
     level = next((LEVELS[word] for word in words if word in ("top", "bottom")), 126.0)
-    x, y = column + rng.uniform(-10, 10), level + rng.uniform(-10, 10)
-    return [_spot(thing, x, y, TALL[thing.size], sprites)]
+    return [_spot(thing, column, level, TALL[thing.size], sprites)]
 
 
-def _on_floor(board: Board, spots: list[Spot], floor: tuple[float, float]) -> list[Spot]:
+def _on_floor(spots: list[Spot], floor: tuple[float, float]) -> list[Spot]:
     """The same copies standing; of two rows one behind the other."""
     low, high = min(spot.y for spot in spots), max(spot.y for spot in spots)
-    near = board.rng.uniform(floor[0] + (floor[1] - floor[0]) * 0.4, floor[1])
+    near = floor[0] + (floor[1] - floor[0]) * 0.7
     if high - low < 40:
         return [on_grid(replace(spot, y=near)) for spot in spots]
     back, front = floor[0] - 14, floor[1] + 4
@@ -87,20 +84,20 @@ def _on_floor(board: Board, spots: list[Spot], floor: tuple[float, float]) -> li
 
 def draw_still(board: Board, sprites: SpriteStore) -> None:
     """Background, then shadows, then things."""
-    spec, rng = board.spec, board.rng
+    spec = board.spec
     background = BACKGROUNDS[spec.background]
     background.paint(board)
     floor = background.floor
     if len(spec.things) == 2:
-        spots = _two(board, spec, sprites)
+        spots = _two(spec, sprites)
     elif spec.things[0].count > 1:
-        spots = _several(board, spec.things[0], sprites, floor is not None)
+        spots = _several(spec.things[0], sprites, floor is not None)
     else:
-        spots = _one(board, spec.things[0], sprites)
+        spots = _one(spec.things[0], sprites)
     hangs = spec.relation == "above" or spec.things[0].where not in ("middle", "left", "right")
-    shaded = floor is not None or (not hangs and rng.random() < 0.6)
+    shaded = floor is not None or not hangs
     if floor is not None:
-        spots = _on_floor(board, spots, floor)
+        spots = _on_floor(spots, floor)
     for spot in spots:
         if shaded:
             contact_shadow(board, spot, 0.5)
