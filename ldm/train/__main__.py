@@ -2,8 +2,9 @@
 
 draw       pictures and captions
 tokenizer  the byte-pair vocabulary, from the captions
-autoencoder, diffusion, decoder
-           training; the last sharpens the decoder while the latents stay as they are
+autoencoder, words, diffusion, decoder
+           training: of latents; of what captions say that things look like; of the U-Net; the last
+           sharpens the decoder while the latents stay as they are
 export     the averaged weights as a model folder
 plot       what each stage logged so far, as log.png beside its log.csv
 
@@ -26,14 +27,18 @@ from ldm.models.config import UNetConfig
 from ldm.models.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
 from ldm.models.text_encoder import TextEncoder
 from ldm.models.unet import UNet2DConditionModel
-from ldm.train import autoencoder, data, diffusion
+from ldm.train import autoencoder, data, diffusion, words
 from ldm.train.data import HELD_OUT_SEEDS, Drawings, Source
 from ldm.train.export import export, save_vocabulary
+from ldm.train.looks import Looks, learn_looks
 from ldm.train.plot import plot_log
-from ldm.train.scenes import FOLDER, KINDS, is_held_out
-from ldm.train.tokenizer import train_tokenizer
+from ldm.train.scenes import FOLDER, KINDS, caption_of, is_held_out
+from ldm.train.tokenizer import END, train_tokenizer
+from ldm.train.weights import take_average
 
-STAGES = ("draw", "tokenizer", "autoencoder", "diffusion", "decoder", "export", "plot")
+STAGES = ("draw", "tokenizer", "autoencoder", "words", "diffusion", "decoder", "export", "plot")
+
+WORDS_MINUTES = 12.0  # at most: from then on little is gained
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -96,6 +101,7 @@ class Run:
         self.drawing_size = 256
         self.max_steps = 4 if options.smoke else None
         self.count = 8 if options.smoke else options.drawings
+        self.captions = 64 if options.smoke else 60_000  # for words alone
         self.source = Source(tuple(options.kinds), options.sprites)
         self.drawings_folder = (
             self.folder / "drawings" / f"{self.drawing_size}-{data.drawing_version(self.source)}"
@@ -159,9 +165,7 @@ class Run:
         else:
             raise FileNotFoundError(f"{self.folder}: no autoencoder yet; run that stage first")
         if self.has_state("decoder"):
-            vae.encoder.requires_grad_(False)
-            vae.decoder.requires_grad_(True)
-            autoencoder.take_average(vae, self.folder / "decoder")
+            take_average(self.folder / "decoder" / "state.safetensors", {"vae": vae})
         return vae.requires_grad_(False)
 
     def train_autoencoder(self, stage: str, start: PatchAutoencoder | None) -> None:
@@ -190,6 +194,46 @@ class Run:
     def decoder(self) -> None:
         self.train_autoencoder("decoder", self.vae())
 
+    @cached_property
+    def looks(self) -> Looks | None:
+        return learn_looks(self.source, self.vae(), self.folder, self.options.size)
+
+    def start(self) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+        """What training of captions and pictures begins with, where it has no state."""
+        shipped = self.shipped
+        if shipped:
+            return shipped.unet, shipped.text_model
+        torch.manual_seed(0)
+        return diffusion.build(self.tokenizer_files())
+
+    def words(self) -> None:
+        """Done once: from then on the text encoder is trained with the U-Net."""
+        accelerator = Accelerator(cpu=self.options.cpu)
+        with accelerator.main_process_first():
+            looks = self.looks
+        if self.has_state("diffusion") or looks is None:
+            return
+        seeds = range(self.options.first_drawing, self.options.first_drawing + self.captions)
+        specs = [self.source.spec(seed) for seed in seeds]
+        captions = [caption_of(seed, spec) for seed, spec in zip(seeds, specs, strict=True)]
+        kept = [i for i, spec in enumerate(specs) if spec.things and not is_held_out(captions[i])]
+        tokenizer = self.tokenizer_files()
+        training = words.WordsTraining(
+            batch_size=4 if self.options.smoke else 96,
+            minutes=min(self.options.minutes, WORDS_MINUTES),
+            max_steps=self.max_steps,
+        )
+        words.train(
+            self.start()[1],
+            diffusion.tokenize(tokenizer, [captions[i] for i in kept]),
+            looks.of([specs[i] for i in kept]),
+            looks,
+            tokenizer.get_vocab()[END],
+            self.folder / "words",
+            training,
+            accelerator,
+        )
+
     def diffusion(self) -> None:
         training = diffusion.DiffusionTraining(
             size=self.options.size,
@@ -203,24 +247,30 @@ class Run:
         with accelerator.main_process_first():
             drawings = self.drawings()
             latents = diffusion.encode_drawings(self.vae(), drawings, training.size, self.folder)
+            looks = self.looks
         # Wordings that the evaluation asks for are never learned.
         kept = [i for i, caption in enumerate(drawings.captions) if not is_held_out(caption)]
-        latents, captions = latents[kept], [drawings.captions[i] for i in kept]
-        tokens, cells = diffusion.tokenize(tokenizer, captions), drawings.cells()[kept]
-        empty = diffusion.tokenize(tokenizer, [""])[0]
-        start = None
-        if self.shipped and not self.has_state("diffusion"):
-            start = self.shipped.unet, self.shipped.text_model
+        captions, seeds = drawings.captions, drawings.seeds()
+        specs = [self.source.spec(seeds[i]) for i in kept]
+        examples = diffusion.Examples(
+            latents[kept],
+            diffusion.tokenize(tokenizer, [captions[i] for i in kept]),
+            drawings.cells()[kept],
+            looks.of(specs) if looks else torch.full((len(kept), 2), -1),
+        )
+        unet, text_encoder = self.start()
+        if self.has_state("words"):
+            state = self.folder / "words" / "state.safetensors"
+            take_average(state, {"text_encoder": text_encoder})
         diffusion.train(
-            latents,
-            tokens,
-            cells,
-            empty,
+            examples,
+            looks,
             tokenizer,
             self.folder / "diffusion",
             training,
             accelerator,
-            start,
+            unet,
+            text_encoder,
         )
 
     def export(self) -> None:

@@ -27,7 +27,7 @@ from ldm.models.patch_autoencoder import (
 )
 from ldm.train.data import Drawings
 from ldm.train.progress import Progress
-from ldm.train.weights import MasterWeights, training_dtype
+from ldm.train.weights import MasterWeights, take_average, training_dtype
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def trained(folder: Path, drawings: Drawings, config: PatchAutoencoderConfig) ->
     that a U-Net's latents stay what they were when other drawings come.
     """
     model = PatchAutoencoder(config)
-    take_average(model, folder)
+    take_average(folder / "state.safetensors", {"vae": model})
     measured = folder / "config.json"
     if not measured.exists():
         sample = list(range(0, len(drawings), max(1, len(drawings) // 256)))
@@ -234,13 +234,6 @@ def trained(folder: Path, drawings: Drawings, config: PatchAutoencoderConfig) ->
         measured.write_text(config_json(measure_latents(model, batches)))
     model.config = PatchAutoencoderConfig.from_dict(json.loads(measured.read_text()))
     return model.eval().requires_grad_(False)
-
-
-def take_average(model: PatchAutoencoder, folder: Path) -> None:
-    """Put the EMA weights of a training state in `folder` into those parameters that it trained."""
-    weights = MasterWeights({"vae": model}, Accelerator(cpu=True), 0.0)
-    weights.load(folder / "state.safetensors")
-    weights.publish(weights.ema)
 
 
 def config_json(config: PatchAutoencoderConfig) -> str:

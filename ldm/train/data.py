@@ -130,6 +130,10 @@ class Drawings:
     def __len__(self) -> int:
         return len(self.captions)
 
+    def seeds(self) -> list[int]:
+        """The number of each picture, of which all that it shows follows."""
+        return [int(path.stem) + index for path in self.paths for index in range(self.shard)]
+
     def cells(self) -> Tensor:
         """(len(self), 2, scenes.CELLS, scenes.CELLS) int16: see `scenes.shown`."""
         kept = [np.load(path.with_suffix(CELLS)) for path in self.paths]

@@ -13,7 +13,8 @@ words to things very slowly: after 130,000 samples a shuffled caption made it 6%
 stand, and an apple was of any colour. So a layer that is thrown away names what each cell shows,
 and its colour, from the U-Net's own maps, as Yu et al. 2024 (REPA, arXiv 2410.06940) align them
 with a network that knows pictures; here the drawing program knows. In noise only the words can
-tell. 35,000 samples later things had their colours, 100,000 later many had their outlines.
+tell. 35,000 samples later things had their colours, 100,000 later many had their outlines. What a
+thing looks like is in the text encoder's states before (`ldm.train.words`), and is kept there.
 """
 
 import hashlib
@@ -34,11 +35,12 @@ from ldm.models.config import UNetConfig
 from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.models.unet import UNet2DConditionModel
 from ldm.train.data import Drawings, write_atomically
+from ldm.train.looks import Looks, SaidLooks
 from ldm.train.progress import Progress
 from ldm.train.scenes import COLOURS, labels
 from ldm.train.shown import cell_weights, mean_of_cells, resized
 from ldm.train.tokenizer import BEGIN, CONTEXT, END
-from ldm.train.weights import MasterWeights, training_dtype
+from ldm.train.weights import MasterWeights, take_average, training_dtype
 
 SCHEDULER = {
     "_class_name": "DPMSolverMultistepScheduler",
@@ -85,6 +87,7 @@ class DiffusionTraining:
     learning_rate: float = 1e-3
     dropped_captions: float = 0.1
     naming: float = 0.01  # weight of the loss of the names of cells
+    looking: float = 0.1  # weight of the loss of things' looks in the text encoder's states
     things: float = 3.0  # weight of a cell that shows a thing or an element, a place's is 1
     shift: float = 2.0  # of the timesteps towards noise; 1: none
     minutes: float = 60.0
@@ -211,25 +214,34 @@ def towards_noise(times: Tensor, shift: float) -> Tensor:
     return shift * times / (1 + (shift - 1) * times)
 
 
+@dataclass(frozen=True)
+class Examples:
+    """What is learned from: latents (N, C, h, w) float16 and tokens (N, CONTEXT) of their captions,
+    cells (N, 2, CELLS, CELLS) that say what they show, and rows (N, 2) of their things' looks.
+    """
+
+    latents: Tensor
+    tokens: Tensor
+    cells: Tensor
+    rows: Tensor
+
+
 def train(
-    latents: Tensor,
-    tokens: Tensor,
-    cells: Tensor,
-    empty: Tensor,
+    examples: Examples,
+    looks: Looks | None,
     tokenizer: CLIPTokenizer,
     folder: Path,
     training: DiffusionTraining,
     accelerator: Accelerator,
-    start: tuple[UNet2DConditionModel, CLIPTextModel] | None = None,
+    unet: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
 ) -> None:
-    """Train for `training.minutes` more, from `folder`'s state, else from `start`, else anew.
+    """Train for `training.minutes` more, from `folder`'s state or from what is given.
 
-    latents (N, C, h, w) float16; tokens (N, CONTEXT); cells (N, 2, CELLS, CELLS): what they show;
-    empty (CONTEXT,): the empty caption's tokens.
+    looks: None where no things are drawn.
     """
     torch.manual_seed(training.seed)
     device = accelerator.device
-    unet, text_encoder = start or build(tokenizer)
     dtype = training_dtype(device)
     unet = unet.to(device, dtype).train().requires_grad_(True)
     nn.utils.convert_conv2d_weight_memory_format(unet, torch.channels_last)
@@ -237,22 +249,27 @@ def train(
     text_encoder = text_encoder.to(device, dtype).train().requires_grad_(True)
     cell_names = CellNames(unet, training.things).to(device, dtype)
     modules = {"unet": unet, "text_encoder": text_encoder, "cell_names": cell_names}
+    said_looks, end = None, tokenizer.get_vocab()[END]
+    if looks:
+        said_looks = SaidLooks(text_encoder.config.hidden_size, looks, end).to(device, dtype)
+        modules["said_looks"] = said_looks
     weights = MasterWeights(modules, accelerator, training.learning_rate)
     progress = Progress(folder, weights, training.batch_size, training.minutes, accelerator)
     schedule = NoiseSchedule.from_config(SCHEDULER)
     alphas = schedule.alphas_cumprod.float()
     count = training.batch_size
+    empty = tokenize(tokenizer, [""])[0]
     for step in progress.steps(max_steps=training.max_steps):
         generator = torch.Generator().manual_seed(
             hash((training.seed, step, accelerator.process_index))
         )
-        chosen = torch.randint(len(latents), (count,), generator=generator)
-        x0 = latents[chosen].float()
+        chosen = torch.randint(len(examples.latents), (count,), generator=generator)
+        x0, cells = examples.latents[chosen].float(), examples.cells[chosen]
         noise = torch.randn(x0.shape, generator=generator)
         # One timestep in each of `count` strata: the loss of a batch is far less noisy.
         strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
         timesteps = (towards_noise(strata, training.shift) * len(alphas)).long()
-        captions = tokens[chosen]
+        captions = examples.tokens[chosen]
         dropped = torch.rand(count, generator=generator) < training.dropped_captions
         captions[dropped] = empty
         noisy = add_noise(x0, noise, alphas[timesteps])
@@ -261,16 +278,23 @@ def train(
         noisy = noisy.to(device, dtype).contiguous(memory_format=torch.channels_last)
         predicted = unet(noisy, timesteps.to(device), states).float()
         squares = (predicted - x0.to(device)).square().mean(1)
-        shown = resized(cells[chosen], predicted)[:, 0]
+        shown = resized(cells, predicted)[:, 0]
         errors = squares * cell_weights(shown, training.things)
         losses = errors.mean((1, 2)) * loss_weights(alphas[timesteps]).to(device)
-        naming = cell_names(cells[chosen], ~dropped)
-        (losses.mean() + training.naming * naming).backward()
+        naming = cell_names(cells, ~dropped)
+        total = losses.mean() + training.naming * naming
+        measured = {"naming": naming.item()}
+        if said_looks:
+            rows = examples.rows[chosen].masked_fill(dropped[:, None], -1)
+            looking = said_looks(states, captions, rows)
+            total = total + training.looking * looking
+            measured["looking"] = looking.item()
+        total.backward()
         norm = weights.step()
         quarters = losses.detach().cpu().chunk(4)  # strata are in order: low noise first
         progress.measure(
             loss=losses.detach().mean().item(),
-            naming=naming.item(),
+            **measured,
             gradient_norm=norm,
             **{f"loss_q{i}": float(part.mean()) for i, part in enumerate(quarters)},
         )
@@ -279,10 +303,6 @@ def train(
 def trained(folder: Path, tokenizer: CLIPTokenizer) -> tuple[UNet2DConditionModel, CLIPTextModel]:
     """The EMA weights in `folder`, as float32 modules."""
     unet, text_encoder = build(tokenizer)
-    cell_names = CellNames(unet)
-    modules = {"unet": unet, "text_encoder": text_encoder, "cell_names": cell_names}
-    weights = MasterWeights(modules, Accelerator(cpu=True), 0.0)
-    weights.load(folder / "state.safetensors")
-    weights.publish(weights.ema)
-    cell_names.hook.remove()
+    modules = {"unet": unet, "text_encoder": text_encoder}
+    take_average(folder / "state.safetensors", modules)
     return unet.eval().requires_grad_(False), text_encoder.eval().requires_grad_(False)

@@ -29,6 +29,7 @@ ADAM_ONLY = (
     ".out.",
     "linear.",
     "cell_names",
+    "said_looks",
 )  # first and last layers
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
@@ -58,6 +59,28 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
         polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
         x = torch.addmm(x, polynomial, x, beta=a)
     return x if wide else x.T
+
+
+@torch.no_grad()
+def take_average(state: Path, modules: Mapping[str, nn.Module]) -> None:
+    """Put the EMA weights of a training's state into those parameters of `modules` that it trained.
+
+    What else it holds, of layers that are thrown away, stays there. ValueError where a parameter is
+    shaped differently.
+    """
+    known = {
+        f"{prefix}.{name}": parameter
+        for prefix, module in modules.items()
+        for name, parameter in module.named_parameters()
+    }
+    with safe_open(state, "pt") as file:
+        layout: list[tuple[str, list[int]]] = json.loads(file.metadata()["layout"])
+        values = file.get_tensor("ema").split([math.prod(shape) for _, shape in layout])
+    for (name, shape), value in zip(layout, values, strict=True):
+        if name in known:
+            if list(known[name].shape) != shape:
+                raise ValueError(f"{state}: got {name} of {shape}, another architecture's")
+            known[name].copy_(value.view(shape))
 
 
 class MasterWeights:

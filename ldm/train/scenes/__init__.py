@@ -21,6 +21,7 @@ from .choose import random_composite, random_spec, random_still
 from .elements.sky import birds
 from .elements.weather import weather
 from .places import PAINTERS
+from .portraits import portraits
 from .spec import KINDS, PLACES, Spec, Thing, is_held_out, random_landscape
 from .stage import Board, Stage
 from .things.backgrounds import BACKGROUNDS
@@ -41,6 +42,7 @@ __all__ = [
     "Spec",
     "SpriteStore",
     "Thing",
+    "caption_of",
     "describe",
     "draw",
     "drawing_seed",
@@ -48,6 +50,7 @@ __all__ = [
     "is_held_out_pair",
     "labels",
     "open_sprites",
+    "portraits",
     "random_composite",
     "random_landscape",
     "random_spec",
@@ -138,6 +141,11 @@ def spec_of(seed: int, sprites: SpriteStore | None, kinds: Sequence[str] = KINDS
     return random_spec(random.Random(_STREAMS * seed), sprites, kinds)
 
 
+def caption_of(seed: int, spec: Spec) -> str:
+    """Of example number `seed`, which shows `spec`."""
+    return describe(spec, random.Random(_STREAMS * seed + 1))
+
+
 def sample(
     seed: int,
     size: int = 256,
@@ -151,5 +159,5 @@ def sample(
     from.
     """
     spec = spec_of(seed, sprites, kinds)
-    caption = describe(spec, random.Random(_STREAMS * seed + 1))
+    caption = caption_of(seed, spec)
     return Drawn(draw(spec, drawing_seed(seed), size, sprites), caption, spec)
