@@ -216,7 +216,7 @@ class Run:
         seeds = range(self.options.first_drawing, self.options.first_drawing + self.captions)
         specs = [self.source.spec(seed) for seed in seeds]
         captions = [caption_of(seed, spec) for seed, spec in zip(seeds, specs, strict=True)]
-        kept = [i for i, spec in enumerate(specs) if spec.things and not is_held_out(captions[i])]
+        kept = [i for i, caption in enumerate(captions) if not is_held_out(caption)]
         tokenizer = self.tokenizer_files()
         training = words.WordsTraining(
             batch_size=4 if self.options.smoke else 96,
