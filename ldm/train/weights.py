@@ -89,7 +89,9 @@ class MasterWeights:
     learning_rate is AdamW's; Muon's update is scaled to a root mean square of 0.2, AdamW's usual
     one (Liu et al. 2025, arXiv 2502.16982), so one rate serves both. The processes share Muon's
     work: each orthogonalises its part of the matrices. ema_decay is reached after a warm-up:
-    min(ema_decay, (1 + step) / (10 + step)). Who trains may set rate_factor, the same in all
+    min(ema_decay, (1 + step) / (10 + step)). The rate rises over the first `warmup` steps of every
+    run: a run resumed at the full rate, where it had fallen, lost what its last 200 steps had
+    taught it. Who trains may set rate_factor, the same in all
     processes, to lower the rate.
     """
 
@@ -112,7 +114,7 @@ class MasterWeights:
         ]
         self.learning_rate, self.ema_decay, self.warmup = learning_rate, ema_decay, warmup
         self.momentum_decay, self.weight_decay = momentum, weight_decay
-        self.step_count, self.rate_factor = 0, 1.0
+        self.step_count, self.resumed, self.rate_factor = 0, 0, 1.0
         self.sizes = [parameter.numel() for _, parameter in self.named]
         self.flat = torch.cat([p.detach().float().reshape(-1) for _, p in self.named])
         self.gradient, self.momentum = torch.zeros_like(self.flat), torch.zeros_like(self.flat)
@@ -171,7 +173,11 @@ class MasterWeights:
         if not math.isfinite(norm):
             return norm
         self.gradient *= min(1.0, clip / (norm + 1e-6))
-        rate = self.learning_rate * self.rate_factor * min(1.0, (self.step_count + 1) / self.warmup)
+        rate = (
+            self.learning_rate
+            * self.rate_factor
+            * min(1.0, (self.step_count - self.resumed + 1) / self.warmup)
+        )
         for group in self.adamw.param_groups:
             group["lr"] = rate
         self.adamw.step()
@@ -244,6 +250,6 @@ class MasterWeights:
                     kept[int(index)][key] = file.get_tensor(name)
         for index, part in enumerate(self.adamw.param_groups[0]["params"]):
             self.adamw.state[part] = kept[index]
-        self.step_count = int(metadata["step"])
+        self.step_count = self.resumed = int(metadata["step"])
         self.publish(self.flat)
         return json.loads(metadata["extra"])

@@ -7,7 +7,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from ldm.train.weights import MasterWeights, orthogonalised
+from ldm.train.weights import MasterWeights, orthogonalised, take_average
 
 
 @pytest.mark.parametrize("shape", [(24, 96), (96, 24), (32, 32)])
@@ -41,8 +41,8 @@ def train(model: nn.Module, weights: MasterWeights, steps: range) -> list[float]
     return losses
 
 
-def wrap(model: nn.Module) -> MasterWeights:
-    return MasterWeights({"net": model}, Accelerator(cpu=True), 0.02, warmup=5)
+def wrap(model: nn.Module, warmup: int = 5) -> MasterWeights:
+    return MasterWeights({"net": model}, Accelerator(cpu=True), 0.02, warmup=warmup)
 
 
 def test_training_learns() -> None:
@@ -66,15 +66,15 @@ def test_bf16_weights_follow_float32_masters() -> None:
 
 def test_resumed_training_is_the_same_training(tmp_path: Path) -> None:
     straight = network()
-    expected = wrap(straight)
+    expected = wrap(straight, warmup=1)
     train(straight, expected, range(30))
 
     first = network()
-    weights = wrap(first)
+    weights = wrap(first, warmup=1)
     train(first, weights, range(12))
     weights.save(tmp_path / "state.safetensors", {"samples": 12.0})
     second = network(seed=9)
-    resumed = wrap(second)
+    resumed = wrap(second, warmup=1)
     assert resumed.load(tmp_path / "state.safetensors") == {"samples": 12.0}
     assert resumed.step_count == 12
     train(second, resumed, range(12, 30))
@@ -82,11 +82,39 @@ def test_resumed_training_is_the_same_training(tmp_path: Path) -> None:
     assert torch.equal(resumed.ema, expected.ema)
 
 
+def test_a_resumed_run_rises_to_its_rate_again(tmp_path: Path) -> None:
+    model = network()
+    weights = wrap(model)
+    train(model, weights, range(12))
+    weights.save(tmp_path / "state.safetensors", {})
+    weights.load(tmp_path / "state.safetensors")
+    rates = []
+    for step in range(12, 18):
+        train(model, weights, range(step, step + 1))
+        rates.append(weights.adamw.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.004, 0.008, 0.012, 0.016, 0.02, 0.02])
+
+
 def test_state_of_another_architecture_is_refused(tmp_path: Path) -> None:
     wrap(network()).save(tmp_path / "state.safetensors", {})
     other = nn.Sequential(nn.Linear(6, 8))
     with pytest.raises(ValueError, match="another architecture"):
         wrap(other).load(tmp_path / "state.safetensors")
+    with pytest.raises(ValueError, match=r"net\.0\.weight of \[16, 6\]"):
+        take_average(tmp_path / "state.safetensors", {"net": other})
+
+
+def test_the_average_of_a_part_is_taken_from_the_whole(tmp_path: Path) -> None:
+    """What is thrown away after training (here `head`) is in the state and not asked for."""
+    model, head = network(), nn.Linear(6, 6).bfloat16()
+    weights = MasterWeights({"head": head, "net": model}, Accelerator(cpu=True), 0.02, warmup=1)
+    train(model, weights, range(9))
+    weights.save(tmp_path / "state.safetensors", {})
+    taken = network(seed=5).float()
+    take_average(tmp_path / "state.safetensors", {"net": taken})
+    ours = torch.cat([parameter.detach().flatten() for parameter in taken.parameters()])
+    assert torch.equal(ours, weights.ema[-len(ours) :])
+    assert not torch.equal(ours, weights.flat[-len(ours) :])
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
