@@ -94,7 +94,9 @@ def probe_of(folder: Path, count: int, epochs: int, source: Source) -> Probe:
         return probe
     print(f"training the probe on {count} drawings", flush=True)
     probe = train_probe(draw_examples(folder, PROBE_SEEDS, count, source), epochs)
-    write_atomically(path, lambda file: file.write(save(probe.state_dict())))
+    # By rows, as safetensors wants them; the probe's own are by channels.
+    kept = save({name: tensor.contiguous() for name, tensor in probe.state_dict().items()})
+    write_atomically(path, lambda file: file.write(kept))
     return probe
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ldm.train.data import Source
-from ldm.train.evaluate import held_out_captions, held_out_pairs
+from ldm.train.evaluate import held_out_captions, held_out_pairs, probe_of
 from ldm.train.probe import (
     ATTRIBUTES,
     SIDE,
@@ -34,6 +34,16 @@ def test_the_probe_learns_to_read_drawings(tmp_path: Path) -> None:
     scores = accuracy(probe, fresh.pixels, fresh.labels)
     assert scores["time"] > 0.5, scores
     assert set(scores) == set(ATTRIBUTES)
+
+
+def test_a_trained_probe_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = Source(("landscape",))
+    trained = probe_of(tmp_path, 64, 1, source)
+    assert "training the probe" in capsys.readouterr().out
+    kept = probe_of(tmp_path, 64, 1, source)
+    assert "training" not in capsys.readouterr().out
+    for name, tensor in trained.state_dict().items():
+        assert torch.equal(kept.state_dict()[name], tensor), name
 
 
 def as_read(probe: Probe, pixels: torch.Tensor) -> torch.Tensor:
