@@ -37,10 +37,9 @@ def test_the_probe_learns_to_read_drawings(tmp_path: Path) -> None:
 
 
 def test_a_trained_probe_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source = Source(("landscape",))
-    trained = probe_of(tmp_path, 64, 1, source)
+    trained = probe_of(tmp_path, 64, 1, LANDSCAPES)
     assert "training the probe" in capsys.readouterr().out
-    kept = probe_of(tmp_path, 64, 1, source)
+    kept = probe_of(tmp_path, 64, 1, LANDSCAPES)
     assert "training" not in capsys.readouterr().out
     for name, tensor in trained.state_dict().items():
         assert torch.equal(kept.state_dict()[name], tensor), name
