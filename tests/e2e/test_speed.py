@@ -63,7 +63,7 @@ def test_a_newcomer_has_a_picture_soon_with_one_action(page: Page, embedded_mode
 def test_the_page_adds_little_to_the_engines_time(page: Page) -> None:
     """At most 250 ms in the middle of five runs.
 
-    A sixth of the engine's own time is allowed besides: on a machine that is slow, or busy with
+    A third of the engine's own time is allowed besides: on a machine that is slow, or busy with
     other work, the page waits for the processor as the engine does.
     """
     tab = Tab(page, "text_to_image").open()
@@ -75,4 +75,4 @@ def test_the_page_adds_little_to_the_engines_time(page: Page) -> None:
     engine = median(drawing for _, drawing in times)
     added = median(whole - drawing for whole, drawing in times)
     print(f"the page adds {added:.0f} ms to {engine:.0f} ms")
-    assert added < PAGE_MS + engine / 6
+    assert added < PAGE_MS + engine / 3
