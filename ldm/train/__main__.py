@@ -208,10 +208,12 @@ class Run:
 
     def words(self) -> None:
         """Done once: from then on the text encoder is trained with the U-Net."""
+        if self.has_state("diffusion"):
+            return
         accelerator = Accelerator(cpu=self.options.cpu)
         with accelerator.main_process_first():
             looks = self.looks
-        if self.has_state("diffusion") or looks is None:
+        if looks is None:
             return
         seeds = range(self.options.first_drawing, self.options.first_drawing + self.captions)
         specs = [self.source.spec(seed) for seed in seeds]

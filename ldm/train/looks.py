@@ -29,7 +29,7 @@ BATCH = 32
 
 
 def _name(thing: Thing) -> str:
-    return " ".join((thing.code, thing.style, thing.colour if thing.painted else ""))
+    return " ".join((thing.code, thing.style, thing.paint))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Every thing once in each of its colours, on grey: for learning what things look like."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import skia
@@ -12,17 +13,17 @@ from .stage import Board
 from .things.catalogue import concepts
 from .things.paste import paste, stood
 from .things.repaint import TARGETS
-from .things.store import Sprite, SpriteStore
+from .things.store import SpriteStore
 
 GREY = skia.Color(150, 150, 150)
 HEIGHT, X, FOOT = 128.0, 128.0, 200.0
 WINDOW = (64, 256), (32, 224)  # rows and columns that are shown, of 256
 
 
-def _portrait(sprite: Sprite, paint: str, size: int, sprites: SpriteStore) -> NDArray[np.uint8]:
+def _portrait(thing: Thing, size: int, sprites: SpriteStore) -> NDArray[np.uint8]:
     board = Board(Spec("", "", ""), 0, size)
     board.canvas.clear(GREY)
-    paste(board, stood(sprite, X, FOOT, HEIGHT, paint), sprites)
+    paste(board, stood(thing, X, FOOT, HEIGHT, sprites), sprites)
     rows, columns = (slice(*(end * size // 256 for end in ends)) for ends in WINDOW)
     return np.asarray(board.image())[rows, columns]
 
@@ -35,8 +36,9 @@ def portraits(sprites: SpriteStore, size: int = 256) -> Iterator[tuple[Thing, ND
         # Glossy and flat; a dictionary, as they may be the same.
         found = (sprite_of(concept, sprites, flat) for flat in (False, True))
         for style, sprite in {each.style: each for each in found}.items():
-            yield Thing(concept.name, concept.code, style), _portrait(sprite, "", size, sprites)
+            thing = Thing(concept.name, concept.code, style)
+            yield thing, _portrait(thing, size, sprites)
             if "paint" in concept.marks and sprite.coat >= LEAST_COAT:
                 for colour in TARGETS:
-                    thing = Thing(concept.name, concept.code, style, colour=colour, painted=True)
-                    yield thing, _portrait(sprite, colour, size, sprites)
+                    coloured = replace(thing, colour=colour, painted=True)
+                    yield coloured, _portrait(coloured, size, sprites)

@@ -34,6 +34,11 @@ class Thing:
     colour: str = ""
     painted: bool = False
 
+    @property
+    def paint(self) -> str:
+        """The colour it is painted in, "" for its own."""
+        return self.colour if self.painted else ""
+
 
 @dataclass(frozen=True)
 class Spec:

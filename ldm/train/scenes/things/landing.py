@@ -45,11 +45,6 @@ def _height(thing: Thing, together: int) -> float:
     return min(HEIGHTS[usual + BY_SIZE_WORD[thing.size]], TALLEST[together])
 
 
-def _spot(thing: Thing, x: float, y: float, height: float, sprites: SpriteStore) -> Spot:
-    sprite = sprites.by_code[thing.code][thing.style]
-    return stood(sprite, x, y, height, thing.colour if thing.painted else "")
-
-
 def _tint(stage: Stage) -> Colour:
     """The light things stand in: a little more than falls on the land, above all in the dark."""
     return mix(stage.light.near(WHITE), WHITE, 0.12 + 0.14 * stage.light.darkness)
@@ -80,7 +75,7 @@ def _on_land(stage: Stage, sprites: SpriteStore) -> None:
             y = max(first, NEAR)
             if spec.relation:
                 y = LOWEST if index == 0 else first
-        spots.append(_spot(thing, x, y, height, sprites))
+        spots.append(stood(thing, x, y, height, sprites))
     tint, far = _tint(stage), 0.12 * light.haze
     shadow = 0.55 if light.weather == "clear" and light.darkness < 0.5 else 0.42
     for spot in sorted(spots, key=lambda each: each.y):
@@ -97,7 +92,7 @@ def _afloat(stage: Stage, sprites: SpriteStore) -> None:
         if stage.spec.place == "river":
             x = sum(stage.channel) / 2
         high = {"island": 206.0, "river": 214.0}.get(stage.spec.place, max(top + 44, 168.0))
-        spot = _spot(thing, x, (high + low) / 2 + 8, _height(thing, len(copies)), sprites)
+        spot = stood(thing, x, (high + low) / 2 + 8, _height(thing, len(copies)), sprites)
         y = spot.y - SUNK.get(by_code()[thing.code].group, 0.1) * spot.height
         tint = light_filter(_tint(stage), light.horizon, 0.12 * light.haze)
         canvas.save()
@@ -122,7 +117,7 @@ def _airborne(stage: Stage, sprites: SpriteStore) -> None:
     for thing, x in zip(copies, _columns(stage), strict=True):
         height = min(_height(thing, len(copies)), stage.horizon * 0.8)
         middle = max(height / 2 + 6, stage.horizon * 0.45)
-        spot = _spot(thing, x, middle + height / 2, height, sprites)
+        spot = stood(thing, x, middle + height / 2, height, sprites)
         tint = light_filter(_tint(stage), light.middle, 0.18 * light.haze)
         paste(stage, spot, sprites, tint)
 

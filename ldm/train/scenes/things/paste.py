@@ -13,6 +13,7 @@ import skia
 from ..brush import EDGE, box, puff, puff_paint
 from ..cells import watched
 from ..palette import Colour
+from ..spec import Thing
 from ..stage import Board
 from .repaint import repainted
 from .store import Sprite, SpriteStore
@@ -53,10 +54,11 @@ def spread(sprite: Sprite, height: float) -> tuple[float, float]:
     return sprite.height * share, sprite.width * share
 
 
-def stood(sprite: Sprite, x: float, y: float, height: float, paint: str = "") -> Spot:
+def stood(thing: Thing, x: float, y: float, height: float, sprites: SpriteStore) -> Spot:
     """A copy on the grid, nearest to a foot at (x, y) and to `height`; inside the picture."""
+    sprite = sprites.by_code[thing.code][thing.style]
     tall, wide = spread(sprite, min(HEIGHTS, key=lambda each: abs(each / height - 1)))
-    return on_grid(Spot(sprite, x, y, tall, wide, paint))
+    return on_grid(Spot(sprite, x, y, tall, wide, thing.paint))
 
 
 def on_grid(spot: Spot) -> Spot:

@@ -13,22 +13,19 @@ from ..spec import Spec, Thing
 from ..stage import Board
 from .backgrounds import BACKGROUNDS
 from .catalogue import by_code
-from .landing import USUAL
+from .landing import COLUMNS, USUAL
 from .paste import HEIGHTS, Spot, contact_shadow, on_grid, paste, spread, stood
 from .store import SpriteStore
 
 TALL = {"small": 64.0, "medium": 128.0, "large": 192.0}
-COLUMNS = {"left": 62.0, "middle": 128.0, "right": 194.0}
 LEVELS = {"top": 64.0, "middle": 126.0, "bottom": 192.0}  # of a thing's middle
 ROWS = {2: (2,), 3: (3,), 4: (2, 2), 5: (3, 2)}
 
 
 def _spot(thing: Thing, x: float, middle: float, height: float, sprites: SpriteStore) -> Spot:
     """A copy whose middle is near (x, middle)."""
-    sprite = sprites.by_code[thing.code][thing.style]
-    paint = thing.colour if thing.painted else ""
-    spot = stood(sprite, x, middle, height, paint)
-    return stood(sprite, x, middle + spot.height / 2, height, paint)
+    spot = stood(thing, x, middle, height, sprites)
+    return on_grid(replace(spot, y=middle + spot.height / 2))
 
 
 def _two(spec: Spec, sprites: SpriteStore) -> list[Spot]:
