@@ -25,6 +25,7 @@ LEAST_WEIGHTS = 1 << 16
 def _is_packable(weight: Tensor) -> bool:
     return (
         weight.numel() >= LEAST_WEIGHTS
+        and not weight.requires_grad
         and weight.dtype == torch.bfloat16
         and weight.device.type == "cpu"
         and torch.backends.mkldnn.is_available()
@@ -161,8 +162,9 @@ def pack(module: nn.Module) -> None:
     """Have all large weights packed when the first is used, as long as they are bfloat16 on a CPU
     that calculates with that.
 
-    For inference alone: there is no way back for gradients. Whatever moves or converts the module
-    (``to``, ``float``) unpacks it, until it is used again.
+    For inference alone: there is no way back for gradients, and a weight that wants one stays
+    plain. Whatever moves or converts the module (``to``, ``float``) unpacks it, until it is used
+    again.
     """
     layers = [layer for layer in module.modules() if isinstance(layer, _Packable)]
     together = _Together(layers)

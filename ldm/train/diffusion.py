@@ -17,9 +17,8 @@ tell. 35,000 samples later things had their colours, 100,000 later many had thei
 thing looks like is in the text encoder's states before (`ldm.train.words`), and is kept there.
 """
 
-import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +34,7 @@ from ldm.models.config import UNetConfig
 from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.models.unet import UNet2DConditionModel
 from ldm.train.data import Drawings, write_atomically
+from ldm.train.encoding import digest, encoded
 from ldm.train.looks import Looks, SaidLooks
 from ldm.train.progress import Progress
 from ldm.train.scenes import COLOURS, labels
@@ -150,9 +150,8 @@ class CellNames(nn.Module):
         features = maps.permute(0, 2, 3, 1)
         found = mean_of_cells(_errors(self.names(features), names), names, self.things)
         coloured = colours >= 0
-        if coloured.any():
-            found = found + _errors(self.colours(features[coloured]), colours[coloured]).mean()
-        return found
+        errors = _errors(self.colours(features[coloured]), colours[coloured])
+        return found + errors.sum() / max(1, len(errors))
 
 
 def _errors(outputs: Tensor, wanted: Tensor) -> Tensor:
@@ -161,32 +160,30 @@ def _errors(outputs: Tensor, wanted: Tensor) -> Tensor:
     return F.cross_entropy(logits, wanted.flatten(), reduction="none").view(wanted.shape)
 
 
-@torch.no_grad()
 def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder: Path) -> Tensor:
     """Latents of all drawings at `size` pixels, (N, C, size/f, size/f) float16, kept in `folder`.
 
     The file's name holds a digest of the encoder and of the captions, so that neither is mixed
     up.
     """
-    digest = hashlib.sha256(json.dumps(drawings.captions).encode())
-    for parameter in vae.encoder.parameters():
-        digest.update(parameter.detach().float().numpy().tobytes())
-    path = folder / f"latents-{size}-{digest.hexdigest()[:8]}.npy"
+    name = digest(vae, json.dumps(drawings.captions).encode())
+    path = folder / f"latents-{size}-{name}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        dtype = training_dtype(torch.device("cpu"))
-        compute = vae.to(dtype)
-        nn.utils.convert_conv2d_weight_memory_format(compute, torch.channels_last)
-        pieces = []
-        for start in range(0, len(drawings), 32):
-            pictures = drawings.pictures(list(range(start, min(start + 32, len(drawings)))))
-            pictures = F.avg_pool2d(pictures, pictures.shape[-1] // size)
-            pieces.append(compute.encode(pictures.to(dtype)).to(torch.float16))
-            if start % 3200 == 0:
-                print(f"encoded {start} of {len(drawings)}", flush=True)
-        latents = torch.cat(pieces).numpy()
+        latents = torch.cat(
+            [batch.to(torch.float16) for batch in encoded(vae, _batches(drawings, size))]
+        ).numpy()
         write_atomically(path, lambda file: np.save(file, latents))
     return torch.from_numpy(np.load(path))
+
+
+def _batches(drawings: Drawings, size: int) -> Iterator[Tensor]:
+    """All drawings in order, at `size` pixels."""
+    for start in range(0, len(drawings), 32):
+        if start % 3200 == 0:
+            print(f"encoding {start} of {len(drawings)}", flush=True)
+        pictures = drawings.pictures(list(range(start, min(start + 32, len(drawings)))))
+        yield F.avg_pool2d(pictures, pictures.shape[-1] // size)
 
 
 def add_noise(latents: Tensor, noise: Tensor, alphas_cumprod: Tensor) -> Tensor:

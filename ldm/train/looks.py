@@ -9,7 +9,6 @@ cells is learned from all things together. Captions alone, without pictures, tea
 see `ldm.train.words`.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +20,8 @@ from torch import Tensor, nn
 
 from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.train.data import Source, write_atomically
+from ldm.train.encoding import digest, encoded
 from ldm.train.scenes import Spec, Thing, portraits
-from ldm.train.weights import training_dtype
 
 COMPONENTS = 192  # with 7 parts in 8 of the variance of 3,600 portraits
 BATCH = 32
@@ -52,19 +51,6 @@ class Looks:
         return torch.tensor(found)
 
 
-@torch.no_grad()
-def _encoded(vae: PatchAutoencoder, pictures: list[Tensor]) -> Tensor:
-    """(N, numbers) float32 of latents of pictures (3, h, w) uint8, all of one size."""
-    dtype = training_dtype(torch.device("cpu"))
-    compute = vae.to(dtype)
-    nn.utils.convert_conv2d_weight_memory_format(compute, torch.channels_last)
-    latents = [
-        compute.encode(torch.stack(pictures[start : start + BATCH]).to(dtype) / 127.5 - 1).float()
-        for start in range(0, len(pictures), BATCH)
-    ]
-    return torch.cat(latents).flatten(1)
-
-
 def components(latents: Tensor, count: int = COMPONENTS) -> Tensor:
     """(N, count) of (N, numbers): see `Looks`. Fewer where there are not so many."""
     centred = latents - latents.mean(0)
@@ -81,17 +67,16 @@ def learn_looks(source: Source, vae: PatchAutoencoder, folder: Path, size: int) 
     sprites = source.sprites()
     if sprites is None:
         return None
-    digest = hashlib.sha256(sprites.digest.encode())
-    for parameter in vae.encoder.parameters():
-        digest.update(parameter.detach().float().numpy().tobytes())
-    path = folder / f"looks-{size}-{digest.hexdigest()[:8]}.safetensors"
+    path = folder / f"looks-{size}-{digest(vae, sprites.digest.encode())}.safetensors"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         drawn = [
             (_name(thing), torch.tensor(picture)) for thing, picture in portraits(sprites, size)
         ]
         print(f"encoding {len(drawn)} things and their colours", flush=True)
-        numbers = components(_encoded(vae, [each.permute(2, 0, 1) for _, each in drawn]))
+        pictures = torch.stack([picture for _, picture in drawn]).permute(0, 3, 1, 2)
+        latents = encoded(vae, (batch / 127.5 - 1 for batch in pictures.split(BATCH)))
+        numbers = components(torch.cat([*latents]).flatten(1))
         rows = json.dumps({name: row for row, (name, _) in enumerate(drawn)})
         data = save({"numbers": numbers.contiguous()}, {"rows": rows})
         write_atomically(path, lambda file: file.write(data))

@@ -160,13 +160,16 @@ class MasterWeights:
     def step(self, clip: float = 1.0) -> float:
         """One update from the modules' gradients, which are consumed. Returns the gradient's norm.
 
-        A gradient that is not finite is skipped (and its norm returned), never applied.
+        A gradient that is not finite is skipped (and its norm returned), never applied. Raises
+        RuntimeError where a parameter has none: somewhere the way back is cut, and a part of the
+        network would go untrained unnoticed.
         """
-        for slope, (_, parameter) in zip(self.gradient.split(self.sizes), self.named, strict=True):
+        for slope, (name, parameter) in zip(
+            self.gradient.split(self.sizes), self.named, strict=True
+        ):
             if parameter.grad is None:
-                slope.zero_()
-            else:
-                slope.view(parameter.shape).copy_(parameter.grad)
+                raise RuntimeError(f"{name} is trained, but no gradient reached it")
+            slope.view(parameter.shape).copy_(parameter.grad)
             parameter.grad = None
         self.summed(self.gradient).div_(self.accelerator.num_processes)
         norm = float(self.gradient.norm())

@@ -36,7 +36,7 @@ def _input(layer: nn.Module, generator: torch.Generator, side: int) -> Tensor:
 @torch.inference_mode()
 def test_a_packed_layer_gives_the_plain_ones_numbers(kind: str, side: int) -> None:
     torch.manual_seed(0)
-    layer = LAYERS[kind]().bfloat16()
+    layer = LAYERS[kind]().bfloat16().requires_grad_(False)
     x = _input(layer, torch.Generator().manual_seed(1), side + 2)
     plain = layer.weight.clone()
     exact = type(layer).__mro__[2].forward(layer.double(), x.double())
@@ -57,7 +57,7 @@ def test_a_packed_layer_gives_the_plain_ones_numbers(kind: str, side: int) -> No
 @needs_bfloat16
 @torch.no_grad()
 def test_what_is_converted_is_plain_again() -> None:
-    layer = Linear(256, 256).bfloat16()
+    layer = Linear(256, 256).bfloat16().requires_grad_(False)
     plain = layer.weight.clone()
     x = torch.randn(4, 256).bfloat16()
     pack(layer)
@@ -75,7 +75,7 @@ def test_what_is_converted_is_plain_again() -> None:
 @needs_bfloat16
 @torch.no_grad()
 def test_another_weight_is_packed_like_the_one_before() -> None:
-    layer = Linear(256, 256, bias=False).bfloat16()
+    layer = Linear(256, 256, bias=False).bfloat16().requires_grad_(False)
     pack(layer)
     x = torch.randn(4, 256).bfloat16()
     before = layer(x)
@@ -90,11 +90,24 @@ def test_another_weight_is_packed_like_the_one_before() -> None:
 
 def test_small_float32_and_foreign_weights_stay_plain() -> None:
     module = nn.Sequential(Linear(16, 16).bfloat16(), Linear(300, 300), nn.Linear(300, 300))
-    pack(module)
+    pack(module.requires_grad_(False))
     module[0](torch.zeros(1, 16).bfloat16())
     module[1](torch.zeros(1, 300))
     module[2](torch.zeros(1, 300))
     assert not any(parameter.is_mkldnn for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_layer_that_learns_stays_plain_and_gets_its_gradient(kind: str) -> None:
+    """The packed kernels have no way back: what is trained from a loaded model came out untrained,
+    and everything before it."""
+    layer = LAYERS[kind]().bfloat16()
+    pack(layer)
+    x = _input(layer, torch.Generator().manual_seed(1), 9).requires_grad_(True)
+    layer(x).float().square().mean().backward()
+    assert not layer.weight.is_mkldnn
+    for gradient in (layer.weight.grad, x.grad):
+        assert gradient is not None and gradient.norm() > 0
 
 
 def test_quarters_are_the_enlarged_maps_convolution() -> None:
@@ -115,7 +128,7 @@ def test_quarters_are_the_enlarged_maps_convolution() -> None:
 @torch.inference_mode()
 def test_a_packed_upsampler_enlarges_as_the_plain_one_does() -> None:
     torch.manual_seed(0)
-    block = Upsample2D(96).bfloat16()
+    block = Upsample2D(96).bfloat16().requires_grad_(False)
     x = torch.randn(2, 96, 7, 5).bfloat16().contiguous(memory_format=torch.channels_last)
     exact, odd = block.double()(x.double()), block(x.double(), (13, 9))
     block.bfloat16()

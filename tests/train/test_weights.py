@@ -108,7 +108,7 @@ def test_the_average_of_a_part_is_taken_from_the_whole(tmp_path: Path) -> None:
     """What is thrown away after training (here `head`) is in the state and not asked for."""
     model, head = network(), nn.Linear(6, 6).bfloat16()
     weights = MasterWeights({"head": head, "net": model}, Accelerator(cpu=True), 0.02, warmup=1)
-    train(model, weights, range(9))
+    train(nn.Sequential(model, head), weights, range(9))
     weights.save(tmp_path / "state.safetensors", {})
     taken = network(seed=5).float()
     take_average(tmp_path / "state.safetensors", {"net": taken})
@@ -126,3 +126,10 @@ def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
         parameter.grad = torch.full_like(parameter, torch.nan)
     weights.step()
     assert torch.equal(weights.flat, before) and weights.step_count == 3
+
+
+def test_a_part_that_no_gradient_reaches_is_named() -> None:
+    model, aside = network(), nn.Linear(6, 6).bfloat16()
+    weights = MasterWeights({"net": model, "aside": aside}, Accelerator(cpu=True), 0.02)
+    with pytest.raises(RuntimeError, match=r"aside\.weight"):
+        train(model, weights, range(1))

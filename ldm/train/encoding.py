@@ -1,0 +1,34 @@
+"""Latents of pictures, by an autoencoder that stays as it is."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from copy import deepcopy
+
+import torch
+from torch import Tensor, nn
+
+from ldm.models.patch_autoencoder import PatchAutoencoder
+from ldm.train.weights import training_dtype
+
+
+def digest(vae: PatchAutoencoder, content: bytes) -> str:
+    """Eight hexadecimal digits that change with the encoder and with `content`, for names of files
+    that keep what was encoded.
+    """
+    found = hashlib.sha256(content)
+    for weight in vae.encoder.state_dict().values():
+        found.update(weight.float().numpy().tobytes())
+    return found.hexdigest()[:8]
+
+
+@torch.no_grad()
+def encoded(vae: PatchAutoencoder, batches: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Latents (B, C, h/f, w/f) float32 of each batch of pictures (B, 3, h, w) in [-1, 1].
+
+    By a copy in the training's type: `vae` itself keeps its weights as they are.
+    """
+    dtype = training_dtype(torch.device("cpu"))
+    compute = deepcopy(vae).to(dtype)
+    nn.utils.convert_conv2d_weight_memory_format(compute, torch.channels_last)
+    for pictures in batches:
+        yield compute.encode(pictures.to(dtype)).float()
