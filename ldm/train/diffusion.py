@@ -34,7 +34,7 @@ from ldm.models.config import UNetConfig
 from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.models.unet import UNet2DConditionModel
 from ldm.train.data import Drawings, write_atomically
-from ldm.train.encoding import digest, encoded
+from ldm.train.encoding import BATCH, digest, encoded
 from ldm.train.looks import Looks, SaidLooks
 from ldm.train.progress import Progress
 from ldm.train.scenes import COLOURS, labels
@@ -179,10 +179,10 @@ def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder
 
 def _batches(drawings: Drawings, size: int) -> Iterator[Tensor]:
     """All drawings in order, at `size` pixels."""
-    for start in range(0, len(drawings), 32):
-        if start % 3200 == 0:
+    for start in range(0, len(drawings), BATCH):
+        if start % (100 * BATCH) == 0:
             print(f"encoding {start} of {len(drawings)}", flush=True)
-        pictures = drawings.pictures(list(range(start, min(start + 32, len(drawings)))))
+        pictures = drawings.pictures(list(range(start, min(start + BATCH, len(drawings)))))
         yield F.avg_pool2d(pictures, pictures.shape[-1] // size)
 
 

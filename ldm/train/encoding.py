@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
 from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.train.weights import training_dtype
+
+BATCH = 32  # pictures that are encoded together
 
 
 def digest(vae: PatchAutoencoder, content: bytes) -> str:
@@ -25,10 +26,12 @@ def digest(vae: PatchAutoencoder, content: bytes) -> str:
 def encoded(vae: PatchAutoencoder, batches: Iterable[Tensor]) -> Iterator[Tensor]:
     """Latents (B, C, h/f, w/f) float32 of each batch of pictures (B, 3, h, w) in [-1, 1].
 
-    By a copy in the training's type: `vae` itself keeps its weights as they are.
+    By another with the same weights, in the training's type: `vae` itself keeps its own as they
+    are.
     """
     dtype = training_dtype(torch.device("cpu"))
-    compute = deepcopy(vae).to(dtype)
+    compute = PatchAutoencoder(vae.config).to(dtype)
+    compute.load_state_dict(vae.state_dict())
     nn.utils.convert_conv2d_weight_memory_format(compute, torch.channels_last)
     for pictures in batches:
         yield compute.encode(pictures.to(dtype)).float()

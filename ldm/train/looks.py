@@ -20,11 +20,10 @@ from torch import Tensor, nn
 
 from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.train.data import Source, write_atomically
-from ldm.train.encoding import digest, encoded
+from ldm.train.encoding import BATCH, digest, encoded
 from ldm.train.scenes import Spec, Thing, portraits
 
 COMPONENTS = 192  # with 7 parts in 8 of the variance of 3,600 portraits
-BATCH = 32
 
 
 def _name(thing: Thing) -> str:

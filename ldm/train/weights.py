@@ -32,6 +32,7 @@ ADAM_ONLY = (
     "said_looks",
 )  # first and last layers
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+AVERAGE_POWER = 16.97  # of the average: its spread in time is a twentieth of all steps
 
 
 def training_dtype(device: torch.device) -> torch.dtype:
@@ -88,11 +89,12 @@ class MasterWeights:
 
     learning_rate is AdamW's; Muon's update is scaled to a root mean square of 0.2, AdamW's usual
     one (Liu et al. 2025, arXiv 2502.16982), so one rate serves both. The processes share Muon's
-    work: each orthogonalises its part of the matrices. ema_decay is reached after a warm-up:
-    min(ema_decay, (1 + step) / (10 + step)). The rate rises over the first `warmup` steps of every
-    run: a run resumed at the full rate, where it had fallen, lost what its last 200 steps had
-    taught it. Who trains may set rate_factor, the same in all
-    processes, to lower the rate.
+    work: each orthogonalises its part of the matrices. The average goes back by a share of all
+    steps, however many (Karras et al. 2024, arXiv 2312.02696, section 3.1): where there are some
+    hundred, the last of them, in which the rate falls, give most. The rate rises over the first
+    `warmup` steps of every run: a run resumed at the full rate, where it had fallen, lost what its
+    last 200 steps had taught it. Who trains may set rate_factor, the same in all processes, to
+    lower the rate.
     """
 
     def __init__(
@@ -100,10 +102,9 @@ class MasterWeights:
         modules: Mapping[str, nn.Module],
         accelerator: Accelerator,
         learning_rate: float,
-        ema_decay: float = 0.997,
         momentum: float = 0.95,
         weight_decay: float = 0.01,
-        warmup: int = 100,
+        warmup: int = 50,
     ) -> None:
         self.accelerator = accelerator
         self.named = [
@@ -112,7 +113,7 @@ class MasterWeights:
             for name, parameter in module.named_parameters()
             if parameter.requires_grad
         ]
-        self.learning_rate, self.ema_decay, self.warmup = learning_rate, ema_decay, warmup
+        self.learning_rate, self.warmup = learning_rate, warmup
         self.momentum_decay, self.weight_decay = momentum, weight_decay
         self.step_count, self.resumed, self.rate_factor = 0, 0, 1.0
         self.sizes = [parameter.numel() for _, parameter in self.named]
@@ -186,8 +187,7 @@ class MasterWeights:
         self.adamw.step()
         self.muon_step(rate)
         self.step_count += 1
-        decay = min(self.ema_decay, (1 + self.step_count) / (10 + self.step_count))
-        self.ema.lerp_(self.flat, 1 - decay)
+        self.ema.lerp_(self.flat, 1 - (1 - 1 / self.step_count) ** (AVERAGE_POWER + 1))
         self.publish(self.flat)
         return norm
 
