@@ -19,7 +19,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from ldm.models.patch_autoencoder import PatchAutoencoder
-from ldm.train.data import Source, write_atomically
+from ldm.train.data import Source, drawing_version, write_atomically
 from ldm.train.encoding import BATCH, digest, encoded
 from ldm.train.scenes import Spec, Thing, portraits
 
@@ -66,7 +66,7 @@ def learn_looks(source: Source, vae: PatchAutoencoder, folder: Path, size: int) 
     sprites = source.sprites()
     if sprites is None:
         return None
-    path = folder / f"looks-{size}-{digest(vae, sprites.digest.encode())}.safetensors"
+    path = folder / f"looks-{size}-{digest(vae, drawing_version(source).encode())}.safetensors"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         drawn = [

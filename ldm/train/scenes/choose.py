@@ -16,8 +16,11 @@ from .things.catalogue import SIZES, STYLES, Concept, concepts, is_held_out_pair
 from .things.repaint import TARGETS
 from .things.store import Sprite, SpriteStore
 
-SHARES = {"landscape": 0.2, "composite": 0.4, "still": 0.4}
+SHARES = {"landscape": 0.15, "composite": 0.35, "still": 0.5}
 WEIGHTS = {"popular": 7.0, "core": 3.5}
+# Of pictures on backgrounds. Four different things are learned from one picture as quickly as one
+# is, and of a thing a small network wants to have seen a hundred.
+FOUR, PAIR, SEVERAL = 0.45, 0.15, 0.10
 PAINTED = 0.45
 FLAT = 0.2  # of things on their own, of which it is said then
 LEAST_COAT = 0.42  # less of a sprite than that, and "a blue bus" would not be true
@@ -153,7 +156,7 @@ def random_composite(rng: random.Random, sprites: SpriteStore, held_out: bool = 
         if (scene.place, stands) in NARROW:
             return replace(scene, things=(thing,))
         roll = rng.random()
-        if roll < 0.14 and not held_out:
+        if roll < 0.3 and not held_out:
             other, beside = _pick(rng, pool, sprites)
             fits = other.name != concept.name and may_stand(other, scene.place, zone)
             if fits and not is_held_out_pair(other.name, scene.place):
@@ -168,19 +171,41 @@ def random_composite(rng: random.Random, sprites: SpriteStore, held_out: bool = 
 
 
 def _background(rng: random.Random, things: Sequence[Thing]) -> str:
-    """A background that no thing vanishes on."""
+    """A background that no thing vanishes on; four of them hang on it, which a floor has no room
+    for.
+    """
     colours = {word for thing in things for word in thing.colour.split()}
-    names = [name for name in BACKGROUNDS if not colours & set(name.replace(",", " ").split())]
+    names = [
+        name
+        for name, background in BACKGROUNDS.items()
+        if not colours & set(name.replace(",", " ").split())
+        and (len(things) < 4 or background.floor is None)
+    ]
     return rng.choices(names, [BACKGROUNDS[name].weight for name in names])[0]
 
 
+def _four(rng: random.Random, sprites: SpriteStore) -> Spec:
+    """Four different things, each in a corner, from left to right and down."""
+    found: dict[str, Thing] = {}
+    while len(found) < len(CORNERS):
+        concept, thing = _pick(rng, anything(), sprites)
+        found.setdefault(concept.name, thing)
+    things = tuple(
+        replace(thing, where=corner) for thing, corner in zip(found.values(), CORNERS, strict=True)
+    )
+    return Spec("", "", "", things=things, background=_background(rng, things))
+
+
 def random_still(rng: random.Random, sprites: SpriteStore) -> Spec:
-    """One thing, several of one kind, or two things on a background."""
+    """On a background four things, two, several of one kind, or one."""
     roll = rng.random()
-    flat = roll >= 0.18 and rng.random() < FLAT
+    if roll < FOUR:
+        return _four(rng, sprites)
+    alone = roll >= FOUR + PAIR
+    flat = alone and rng.random() < FLAT
     concept, thing = _pick(rng, anything(), sprites, flat)
     other, beside = _pick(rng, anything(), sprites)
-    pair = roll < 0.18 and other.name != concept.name
+    pair = not alone and other.name != concept.name
     background = _background(rng, (thing, beside) if pair else (thing,))
     flat = BACKGROUNDS[background].floor is None
     spec = Spec("", "", "", background=background)
@@ -190,7 +215,7 @@ def random_still(rng: random.Random, sprites: SpriteStore) -> Spec:
             return replace(spec, things=things, relation="above")
         things = (replace(thing, where="left"), replace(beside, where="right"))
         return replace(spec, things=things)
-    if roll > 0.80 and concept.countable:
+    if roll > 1 - SEVERAL and concept.countable:
         return replace(spec, things=(replace(thing, count=rng.randint(2, 5)),))
     size = rng.choices(("medium", "large", "small"), (8, 2, 2))[0]
     places = ("middle", "middle", "middle", "left", "right")

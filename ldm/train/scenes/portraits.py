@@ -16,7 +16,7 @@ from .things.repaint import TARGETS
 from .things.store import SpriteStore
 
 GREY = skia.Color(150, 150, 150)
-HEIGHT, X, FOOT = 128.0, 128.0, 200.0
+HEIGHT, X, FOOT = 112.0, 128.0, 200.0
 WINDOW = (64, 256), (32, 224)  # rows and columns that are shown, of 256
 
 

@@ -47,7 +47,8 @@ class Spec:
     `options` are what else is to be seen: a colour of the (first) subject, a season, birds, the
     moon's shape ... see `PLACES` and `random_spec`. `things` are drawn from sprites, in a landscape
     or, with place, time and weather empty, on a `background`. Two things stand side by side, the
-    first one left, or as `relation` says: the first one "above" or "in front of" the second.
+    first one left, or as `relation` says: the first one "above" or "in front of" the second; four
+    on a background in its corners.
     """
 
     place: str

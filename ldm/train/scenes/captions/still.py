@@ -51,6 +51,21 @@ def _two(spec: Spec, rng: random.Random) -> str:
     return rng.choice((f"{one} next to {other}", f"{other} beside {one}", f"{one} beside {other}"))
 
 
+def _four(spec: Spec, rng: random.Random) -> str:
+    """From left to right and down, at times with the corner of each."""
+    said = [phrase(thing, rng).text for thing in spec.things]
+    if rng.random() < 0.2:
+        corners = (rng.choice(WHERE[thing.where]) for thing in spec.things)
+        said = [f"{text} {corner}" for text, corner in zip(said, corners, strict=True)]
+    return f"{', '.join(said[:-1])} and {said[-1]}"
+
+
+def _things(spec: Spec, rng: random.Random) -> str:
+    if len(spec.things) == 1:
+        return phrase(spec.things[0], rng).text
+    return _two(spec, rng) if len(spec.things) == 2 else _four(spec, rng)
+
+
 def _where(spec: Spec, rng: random.Random) -> str:
     thing = spec.things[0]
     if len(spec.things) > 1 or thing.count > 1 or thing.size == "large":
@@ -72,7 +87,7 @@ def describe_still(spec: Spec, rng: random.Random) -> str:
         parts = [phrase(thing, rng).bare for thing in spec.things]
         parts += [rng.choice(background.tags)] if on else []
         return ", ".join([*parts, style] if style else parts)
-    things = _two(spec, rng) if len(spec.things) == 2 else phrase(spec.things[0], rng).text
+    things = _things(spec, rng)
     where = _where(spec, rng)
     text = " ".join(part for part in (things, where, on) if part)
     if style and rng.random() < 0.5:

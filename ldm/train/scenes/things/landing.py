@@ -15,9 +15,9 @@ from .paste import HEIGHTS, Spot, contact_shadow, light_filter, paste, stood
 from .store import SpriteStore
 
 # Of HEIGHTS, compressed, so that a mouse can still be seen.
-USUAL = {"tiny": 64.0, "small": 64.0, "medium": 96.0, "large": 128.0, "huge": 128.0}
+USUAL = {"tiny": 64.0, "small": 64.0, "medium": 112.0, "large": 112.0, "huge": 112.0}
 BY_SIZE_WORD = {"small": -1, "medium": 0, "large": 1}  # steps of HEIGHTS
-TALLEST = {1: 192.0, 2: 96.0, 3: 64.0}  # of so many side by side
+TALLEST = {1: 192.0, 2: 112.0, 3: 64.0}  # of so many side by side
 COLUMNS = {"left": 64.0, "middle": 128.0, "right": 192.0}
 SUNK = {"vehicles": 0.05, "animals": 0.13}  # the share of a thing that is under water
 NEAR, LOWEST = 232.0, 248.0  # where feet stand on land

@@ -1,4 +1,4 @@
-"""Things on a background: one, two, or several of a kind; where, how big, with what shadow.
+"""Things on a background: one, two, four, or several of a kind; where, how big, with what shadow.
 
 Nothing is left to chance but what the words leave open: where a thing may be anywhere, what is
 learned of it in noise is the mean of all places.
@@ -17,7 +17,7 @@ from .landing import COLUMNS, USUAL
 from .paste import HEIGHTS, Spot, contact_shadow, on_grid, paste, spread, stood
 from .store import SpriteStore
 
-TALL = {"small": 64.0, "medium": 128.0, "large": 192.0}
+TALL = {"small": 64.0, "medium": 112.0, "large": 192.0}
 LEVELS = {"top": 64.0, "middle": 126.0, "bottom": 192.0}  # of a thing's middle
 ROWS = {2: (2,), 3: (3,), 4: (2, 2), 5: (3, 2)}
 
@@ -31,7 +31,7 @@ def _spot(thing: Thing, x: float, middle: float, height: float, sprites: SpriteS
 def _two(spec: Spec, sprites: SpriteStore) -> list[Spot]:
     one, other = spec.things
     usual = [USUAL[by_code()[thing.code].size] for thing in (one, other)]
-    heights = [96.0 if height > 0.6 * max(usual) else 64.0 for height in usual]
+    heights = [112.0 if height > 0.6 * max(usual) else 64.0 for height in usual]
     if spec.relation == "above":
         return [
             _spot(thing, 128.0, middle, height, sprites)
@@ -47,7 +47,7 @@ def _several(thing: Thing, sprites: SpriteStore, standing: bool) -> list[Spot]:
     """Copies in one or two rows, none touching another."""
     rows = ROWS[thing.count]
     widest = EDGE / max(rows)
-    room = 54.0 if standing and len(rows) == 2 else 0.75 * widest
+    room = 54.0 if standing and len(rows) == 2 else 0.875 * widest
     sprite = sprites.by_code[thing.code][thing.style]
     height = next(
         (each for each in reversed(HEIGHTS) if each <= room and spread(sprite, each)[1] < widest),
@@ -62,11 +62,11 @@ def _several(thing: Thing, sprites: SpriteStore, standing: bool) -> list[Spot]:
     return spots
 
 
-def _one(thing: Thing, sprites: SpriteStore) -> list[Spot]:
+def _one(thing: Thing, sprites: SpriteStore) -> Spot:
     words = thing.where.split()
     column = next((COLUMNS[word] for word in words if word in ("left", "right")), 128.0)
     level = next((LEVELS[word] for word in words if word in ("top", "bottom")), 126.0)
-    return [_spot(thing, column, level, TALL[thing.size], sprites)]
+    return _spot(thing, column, level, TALL[thing.size], sprites)
 
 
 def _on_floor(spots: list[Spot], floor: tuple[float, float]) -> list[Spot]:
@@ -90,7 +90,7 @@ def draw_still(board: Board, sprites: SpriteStore) -> None:
     elif spec.things[0].count > 1:
         spots = _several(spec.things[0], sprites, floor is not None)
     else:
-        spots = _one(spec.things[0], sprites)
+        spots = [_one(thing, sprites) for thing in spec.things]
     hangs = spec.relation == "above" or spec.things[0].where not in ("middle", "left", "right")
     shaded = floor is not None or not hangs
     if floor is not None:
