@@ -61,6 +61,9 @@ def test_all_panels_speak_of_one_run(page: Page) -> None:
         expect(found.nth(least - 1)).to_be_visible(timeout=RUN_MS)
         assert page.locator(".how-panel .ldm-problem:visible").count() == 0
     expect(page.locator("#how-matching-pictures")).to_contain_text("LDM_CLIP")
+    more = page.locator(".how-more:visible")  # nothing is asked for that cannot be done
+    expect(more).to_contain_text("Cosine")
+    expect(more).not_to_contain_text("Try this")
 
 
 def test_the_step_slider_moves_the_open_panel(page: Page) -> None:

@@ -68,7 +68,7 @@ def build_matching(hooks: Hooks, opened: gr.State, clip: str) -> Panel:
     if clip:
         entitle("panel_matching_matrix", "panel_matching_matrix_note")
     figures = chart("matching-matrix")
-    conclude(NAME)
+    conclude(NAME, works=bool(clip))
 
     def draw(scene: Scene) -> Updates:
         if not clip:

@@ -116,18 +116,19 @@ def introduce(name: str) -> None:
     )
 
 
-def conclude(name: str) -> None:
-    """What to try, and the formula with its sources, folded."""
+def conclude(name: str, works: bool = True) -> None:
+    """What to try, where the panel works, and the formula with its sources, folded."""
     panel = PANELS[name]
     tries = "".join(
         f"<li>{say(f'panel_{name}_try_{number}')}</li>" for number in range(1, panel.tries + 1)
     )
+    asked = f"<h3>{say('how_try')}</h3><ul>{tries}</ul>" if works else ""
     sources = "".join(
         f'<li><a href="{url}" target="_blank" rel="noopener">{html.escape(title)}</a></li>'
         for title, url in panel.sources
     )
     gr.HTML(
-        f'<aside class="how-more"><h3>{say("how_try")}</h3><ul>{tries}</ul>'
+        f'<aside class="how-more">{asked}'
         f"<details><summary>{say('how_maths')}</summary>"
         f"<p>{say_formulas(f'panel_{name}_maths')}</p><ul>{sources}</ul></details></aside>",
         apply_default_css=False,
