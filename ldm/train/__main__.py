@@ -298,7 +298,6 @@ class Run:
 
 def main() -> None:
     options = parse()
-    torch.set_float32_matmul_precision("high")
     try:
         run = Run(options)
     except FileNotFoundError as error:  # the sprites are missing
