@@ -60,8 +60,14 @@ CROP_PADDING = Range(0, 256, 8)  # pixels
 LORA_WEIGHT = Range(-10.0, 10.0, 0.05)  # 1 is what a LoRA was trained for
 
 
+class Described(str):
+    """What came, in words; a value of the request is shown as it is written."""
+
+
 def _shown(got: object) -> str:
     """``repr(got)`` in at most ``SHOWN_CHARACTERS``; a long text keeps its true length."""
+    if isinstance(got, Described):
+        return str(got)
     if isinstance(got, int) and got.bit_length() > 256:
         return "a number of more than 70 digits"  # Python refuses to print the longest ones
     text = repr(got[: 2 * SHOWN_CHARACTERS] if isinstance(got, str) else got)
@@ -157,7 +163,9 @@ def _object_of_unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise RecipeError("recipe", f"the field {twice} more than once", "each field once")
+        raise RecipeError(
+            "recipe", Described(f"the field {_shown(twice)} more than once"), "each field once"
+        )
     return values
 
 
@@ -249,7 +257,9 @@ class Recipe:
         known = {field.name: field for field in fields(cls)}
         for name in values:
             if name not in known:
-                raise RecipeError("recipe", f"the field {name}", f"only {', '.join(known)}")
+                raise RecipeError(
+                    "recipe", Described(f"the field {_shown(name)}"), f"only {', '.join(known)}"
+                )
         for name, field in known.items():
             if field.default is MISSING and name not in values:
                 raise RecipeError(name, None, "a value (the field is missing)")

@@ -44,7 +44,7 @@ def test_the_command_line_enlarges(
         (
             "x4_upscaler",
             ["--upscale", "tiny.png"],
-            "--upscale: got 'a picture of 12 x 40', allowed",
+            "--upscale: got a picture of 12 x 40 pixels, allowed",
         ),
         ("x4_upscaler", ["--upscale", "huge.png"], "--upscale: got 'a picture that becomes 1200 x"),
         ("x4_upscaler", ["--upscale", "small.png", "--size", "512x512"], "--size (width): got 512"),

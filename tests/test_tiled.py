@@ -63,10 +63,12 @@ def test_the_size_is_the_pictures_in_steps(
 
 
 def test_what_becomes_too_large_is_refused() -> None:
-    with pytest.raises(RecipeError, match="a picture of 600 x 20', allowed: at most 512 pixels"):
+    with pytest.raises(
+        RecipeError, match="a picture of 600 x 20 pixels, allowed: at most 512 pixels"
+    ):
         enlarged_size(Image.new("RGB", (600, 20)), 4, 8)
     large = replace(RECIPE, width=2048, height=2048)
-    with pytest.raises(RecipeError, match=f"tiles', allowed: at most {MOST_TILES} tiles"):
+    with pytest.raises(RecipeError, match=f"tiles, allowed: at most {MOST_TILES} tiles"):
         tiles_of(large, gradient(512, 512), (64, 64))
 
 

@@ -250,13 +250,17 @@ def test_what_an_upscaler_cannot_do_is_named(
         (
             "x4_upscaler",
             (600, 100),
-            "init_image: got 'a picture of 600 x 100', allowed: at most 512",
+            "init_image: got a picture of 600 x 100 pixels, allowed: at most 512",
         ),
-        ("x4_upscaler", (15, 40), "init_image: got 'a picture of 15 x 40', allowed: at least 16"),
+        (
+            "x4_upscaler",
+            (15, 40),
+            "init_image: got a picture of 15 x 40 pixels, allowed: at least 16",
+        ),
         (
             "latent_upscaler",
             (63, 96),
-            "init_image: got 'a picture of 63 x 96', allowed: at least 64",
+            "init_image: got a picture of 63 x 96 pixels, allowed: at least 64",
         ),
     ],
 )
@@ -274,7 +278,7 @@ def test_a_result_beyond_what_the_machine_takes_is_refused(
 ) -> None:
     _, checkpoint = loaded("x4_upscaler")
     picture = photo(32, 32)
-    with pytest.raises(RecipeError, match="init_image: got 'a picture that becomes 128 x 128'"):
+    with pytest.raises(RecipeError, match="init_image: got a picture that becomes 128 x 128,"):
         check(make(checkpoint, picture), checkpoint, 100 * 100, picture)
 
 

@@ -15,7 +15,7 @@ from ldm.diffusion.samplers import SAMPLERS
 from ldm.diffusion.schedule import SCHEDULES
 from ldm.models.prompt import PromptError
 from ldm.models.unet import UNet2DConditionModel
-from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, WITH_PICTURE, Recipe, RecipeError
+from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, WITH_PICTURE, Described, Recipe, RecipeError
 
 LEAST_STEP = 8  # pixels
 
@@ -75,6 +75,10 @@ def check_speed_ups(recipe: Recipe, checkpoint: Checkpoint) -> None:
             raise RecipeError(field, got, allowed)
 
 
+def described(picture: Image.Image) -> Described:
+    return Described(f"a picture of {picture.width} x {picture.height} pixels")
+
+
 def upscaled_size(family: Family, picture: Image.Image) -> tuple[int, int]:
     """Width and height of what a picture becomes, as models of this family enlarge it.
 
@@ -82,7 +86,7 @@ def upscaled_size(family: Family, picture: Image.Image) -> tuple[int, int]:
     """
     check_task("upscale", family)
     assert family.upscaling is not None
-    way, got = family.upscaling, f"a picture of {picture.width} x {picture.height}"
+    way, got = family.upscaling, described(picture)
     width, height = way.small(picture.size)
     if min(width, height) < way.least:
         raise RecipeError("init_image", got, f"at least {way.least} pixels a side")
@@ -101,7 +105,7 @@ def check_upscale(
     """
     wanted = upscaled_size(checkpoint.family, picture)
     if wanted[0] * wanted[1] > max_pixels:
-        got = f"a picture that becomes {wanted[0]} x {wanted[1]}"
+        got = Described(f"a picture that becomes {wanted[0]} x {wanted[1]}")
         raise RecipeError("init_image", got, f"one that becomes at most {max_pixels} pixels")
     for field, got, allowed in zip(
         ("width", "height"), (recipe.width, recipe.height), wanted, strict=True

@@ -12,7 +12,8 @@ from PIL import Image
 from ldm.events import Picture
 from ldm.imaging import encode_png, read_png_text
 from ldm.imaging.tiles import Box, blend_tiles, tile_boxes
-from ldm.recipe import LIMITS, Recipe, RecipeError
+from ldm.pipeline.checks import described
+from ldm.recipe import LIMITS, Described, Recipe, RecipeError
 
 FACTORS = (2, 4)
 MOST_TILES = 64
@@ -31,10 +32,6 @@ class Tile:
     box: Box
 
 
-def _described(picture: Image.Image) -> str:
-    return f"a picture of {picture.width} x {picture.height}"
-
-
 def enlarged_size(picture: Image.Image, factor: int, step: int) -> Size:
     """`factor` times the picture's size, in multiples of `step` pixels.
 
@@ -48,7 +45,7 @@ def enlarged_size(picture: Image.Image, factor: int, step: int) -> Size:
     if max(width, height) > limit.maximum:
         most = int(limit.maximum) // factor
         allowed = f"at most {most} pixels a side, which becomes {factor} times as long"
-        raise RecipeError("init_image", _described(picture), allowed)
+        raise RecipeError("init_image", described(picture), allowed)
     return width, height
 
 
@@ -61,7 +58,7 @@ def tiles_of(recipe: Recipe, picture: Image.Image, native: Size) -> list[Tile]:
     size = (recipe.width, recipe.height)
     boxes = tile_boxes(size, native, min(*native, *size) // _OVERLAP)
     if len(boxes) > MOST_TILES:
-        got = f"{_described(picture)}, which makes {len(boxes)} tiles"
+        got = Described(f"{described(picture)}, which makes {len(boxes)} tiles")
         raise RecipeError("init_image", got, f"at most {MOST_TILES} tiles")
     large = picture.resize(size, Image.Resampling.LANCZOS)
     tiles: list[Tile] = []

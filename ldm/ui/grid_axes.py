@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ldm.diffusion import SAMPLERS, SCHEDULES
-from ldm.recipe import Recipe, RecipeError
+from ldm.recipe import Described, Recipe, RecipeError
 from ldm.ui.form import whole
 
 # Settings in the order they are offered, each with values to begin with.
@@ -96,5 +96,5 @@ def cells_of(recipe: Recipe, across: Axis, down: Axis) -> list[Recipe]:
         for column in across.cells()
     ]
     if len(cells) > MOST_CELLS:
-        raise RecipeError("values", f"{len(cells)} pictures", f"at most {MOST_CELLS}")
+        raise RecipeError("values", Described(f"{len(cells)} pictures"), f"at most {MOST_CELLS}")
     return cells

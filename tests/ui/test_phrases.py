@@ -20,6 +20,7 @@ from ldm.ui.texts import PHRASES, Figure, Text, plain
 
 ROOT = Path(__file__).parents[2] / "ldm"
 ERRORS = {"RecipeError", "ImageError", "PromptError"}
+PHRASED = ERRORS | {"Described"}  # the last argument is a phrase
 # Where what a visitor asks for is refused; what others refuse never reaches the page.
 SOURCES = (
     *("recipe.py", "models/prompt.py", "models/text_encoder.py", "pipeline/checks.py"),
@@ -67,13 +68,13 @@ def assigned(body: list[ast.stmt]) -> dict[str, list[ast.expr]]:
 
 
 def phrases(path: Path) -> Iterator[str]:
-    """What the errors raised in a file say is allowed."""
+    """What the errors raised in a file say came, in words, and is allowed."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     own = assigned([node for node in tree.body if isinstance(node, ast.Assign)])
     for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)):
         scope = own | assigned(function.body)
         for node in (each for statement in function.body for each in ast.walk(statement)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in ERRORS:
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in PHRASED:
                 yield from read(node.args[-1], scope)
 
 

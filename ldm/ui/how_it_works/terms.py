@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from ldm.diffusion import SAMPLERS
 from ldm.engine import Engine
-from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, Recipe, RecipeError
+from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, Described, Recipe, RecipeError
 from ldm.ui.form import whole
 from ldm.ui.how_it_works.contents import PANELS
 from ldm.ui.texts import TEXT_EXAMPLES
@@ -160,7 +160,7 @@ def read_terms(engine: Engine, query: str) -> Terms | None:
         if name not in NAMES:
             raise RecipeError("link", name, ", ".join(NAMES))
         if sum(each == name for each, _ in pairs) > 1:
-            raise RecipeError(name, "more than one", "one")
+            raise RecipeError(name, Described("more than one"), "one")
     lesson = _choice("lesson", said["lesson"], LESSON_NAMES)
     given = {own: _setting(engine, n, said[n]) for n, own in SETTINGS.items() if n in said}
     free = [part for part in said.get("free", "").split(",") if part]
