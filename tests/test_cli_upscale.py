@@ -46,7 +46,7 @@ def test_the_command_line_enlarges(
             ["--upscale", "tiny.png"],
             "--upscale: got a picture of 12 x 40 pixels, allowed",
         ),
-        ("x4_upscaler", ["--upscale", "huge.png"], "--upscale: got 'a picture that becomes 1200 x"),
+        ("x4_upscaler", ["--upscale", "huge.png"], "--upscale: got a picture that becomes 1200 x"),
         ("x4_upscaler", ["--upscale", "small.png", "--size", "512x512"], "--size (width): got 512"),
         (
             "x4_upscaler",
