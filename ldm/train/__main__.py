@@ -34,7 +34,7 @@ from ldm.train.looks import Looks, learn_looks
 from ldm.train.plot import plot_log
 from ldm.train.scenes import FOLDER, KINDS, caption_of, is_held_out
 from ldm.train.tokenizer import END, train_tokenizer
-from ldm.train.weights import take_average
+from ldm.train.weights import draw_back, take_average
 
 STAGES = ("draw", "tokenizer", "autoencoder", "words", "diffusion", "decoder", "export", "plot")
 
@@ -73,6 +73,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--batch-size", type=int, default=0, help="per process; 0: the stage's own")
     parser.add_argument("--learning-rate", type=float, default=0.0, help="0: the stage's own")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="export goes this share of the way from the model in --out to the training's weights",
+    )
     parser.add_argument(
         "--cpu", action="store_true", help="train on the CPU whatever else there is"
     )
@@ -278,6 +284,9 @@ class Run:
     def export(self) -> None:
         tokenizer = self.tokenizer_files()
         unet, text_encoder = diffusion.trained(self.folder / "diffusion", tokenizer)
+        if self.shipped and self.options.share != 1:
+            draw_back(unet, self.shipped.unet, self.options.share)
+            draw_back(text_encoder, self.shipped.text_model, self.options.share)
         side = self.options.size
         defaults = {
             "title": "Vignette",

@@ -90,6 +90,18 @@ def take_average(state: Path, modules: Mapping[str, nn.Module]) -> None:
             known[name].copy_(value.view(shape))
 
 
+@torch.no_grad()
+def draw_back(module: nn.Module, earlier: nn.Module, share: float) -> None:
+    """Move `module`'s weights to where `share` of the way from `earlier`'s has been gone.
+
+    Between a model and what a short training on other pictures made of it lie better ones than
+    either: what they learned adds up, what they unlearned does not (Wortsman et al. 2022, arXiv
+    2109.01903).
+    """
+    for weight, before in zip(module.parameters(), earlier.parameters(), strict=True):
+        weight.copy_(torch.lerp(before.float(), weight.float(), share))
+
+
 class MasterWeights:
     """Float32 masters of `modules`' parameters, their optimizers and EMA.
 

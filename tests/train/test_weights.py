@@ -7,7 +7,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from ldm.train.weights import MasterWeights, orthogonalised, take_average
+from ldm.train.weights import MasterWeights, draw_back, orthogonalised, take_average
 
 
 @pytest.mark.parametrize("shape", [(24, 96), (96, 24), (32, 32)])
@@ -115,6 +115,16 @@ def test_the_average_of_a_part_is_taken_from_the_whole(tmp_path: Path) -> None:
     ours = torch.cat([parameter.detach().flatten() for parameter in taken.parameters()])
     assert torch.equal(ours, weights.ema[-len(ours) :])
     assert not torch.equal(ours, weights.flat[-len(ours) :])
+
+
+def test_weights_are_drawn_back_on_the_way_they_came() -> None:
+    before, after = network(seed=1).float(), network(seed=2).float()
+    ends = [[p.detach().clone() for p in model.parameters()] for model in (before, after)]
+    draw_back(after, before, 0.25)
+    for weight, one, other in zip(after.parameters(), *ends, strict=True):
+        assert torch.allclose(weight, 0.75 * one + 0.25 * other)
+    for weight, one in zip(before.parameters(), ends[0], strict=True):
+        assert torch.equal(weight, one)
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing() -> None:
