@@ -42,6 +42,14 @@ def training_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if choose_dtype(device) == torch.float32 else torch.bfloat16
 
 
+def _polynomial(gram: Tensor) -> Tensor:
+    """a + b G + c G^2 of NEWTON_SCHULZ."""
+    a, b, c = NEWTON_SCHULZ
+    found = torch.addmm(gram, gram, gram, beta=b, alpha=c)
+    found.diagonal().add_(a)
+    return found
+
+
 def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     """Approximately the nearest semi-orthogonal matrix to a (rows, columns) matrix, float32.
 
@@ -52,18 +60,17 @@ def orthogonalised(matrix: Tensor, steps: int = 5) -> Tensor:
     a^8: too much for bfloat16 or TF32. One matrix at a time: on CPUs a stack of them (bmm) took
     twice as long.
     """
-    a, b, c = NEWTON_SCHULZ
     x = matrix.float()
     wide = x.shape[0] <= x.shape[1]
     if not wide:
         x = x.T
     x = x / (x.norm() + 1e-7)
-    gram, product = x @ x.T, x.new_zeros(())
-    for step in range(steps):
-        polynomial = torch.addmm(gram, gram, gram, beta=b, alpha=c)
-        polynomial.diagonal().add_(a)
-        product = polynomial @ product if step else polynomial
+    gram = x @ x.T
+    product = polynomial = _polynomial(gram)
+    for _ in range(steps - 1):
         gram = polynomial @ gram @ polynomial
+        polynomial = _polynomial(gram)
+        product = polynomial @ product
     x = product @ x
     return x if wide else x.T
 
