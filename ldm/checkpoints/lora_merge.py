@@ -7,6 +7,7 @@ exact and other LoRAs are always added to the original. Not for two threads at o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from ldm.checkpoints.lora import Addition, Lora, open_lora, read_factors
 from ldm.checkpoints.lora_targets import Target, find_targets, match
 from ldm.checkpoints.reading import READERS, digest_of
 from ldm.checkpoints.weights import list_tensors
-from ldm.models.packed import plain_weight, set_weight
+from ldm.models.packed import plain_shape, plain_weight, set_weight
 
 Layer = nn.Linear | nn.Conv2d
 Wanted = tuple[tuple[str, float], ...]  # names and weights, as a recipe has them
@@ -130,7 +131,7 @@ class Loras:
             return
         # One place for all sums: memory that is asked for anew for each takes longer than the sums.
         device = next(iter(steps)).weight.device
-        room = torch.empty(max(each.weight.numel() for each in steps), device=device)
+        room = torch.empty(max(math.prod(plain_shape(each)) for each in steps), device=device)
         with ThreadPoolExecutor(READERS) as pool:
             factors = pool.map(_factors, steps.values())
             for layer, (up, down) in zip(steps, factors, strict=True):
@@ -142,6 +143,6 @@ class Loras:
                 last = own.ndim == 4 and own.is_contiguous(memory_format=torch.channels_last)
                 layout = torch.channels_last if last else torch.contiguous_format
                 # Weights that wait need not take a GPU's own memory.
-                self._kept[layer] = layer.weight.detach().cpu()
+                self._kept[layer] = own.cpu()
                 merged = sums.view(own.shape)
                 set_weight(layer, merged.to(device, own.dtype, copy=True, memory_format=layout))

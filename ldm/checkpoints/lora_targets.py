@@ -6,6 +6,7 @@ original names of a U-Net's modules come from `key_maps`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from torch import nn
 from ldm.checkpoints.files import MOST_NAMES_SHOWN, CheckpointError
 from ldm.checkpoints.key_maps import KeyMap, unet_map
 from ldm.checkpoints.lora import Addition, Lora
+from ldm.models.packed import plain_shape
 from ldm.models.unet import UNet2DConditionModel
 
 COMPONENTS = ("unet", "text_encoder", "text_encoder_2")  # those that LoRAs add to
@@ -109,10 +111,10 @@ def match(
         if target is None:
             strange.append(name)
             continue
-        rows = target.layer.weight.shape[0]
-        columns = target.layer.weight.numel() // rows
-        if addition.shape != (rows, columns):
-            got = f"{_made_for(lora)}: {name} is of shape {addition.shape}, not {(rows, columns)}"
+        rows, *columns = plain_shape(target.layer)
+        wanted = rows, math.prod(columns)
+        if addition.shape != wanted:
+            got = f"{_made_for(lora)}: {name} is of shape {addition.shape}, not {wanted}"
             raise CheckpointError(lora.path, got, f"a LoRA for {title}")
         matched.append((name, addition, target))
     if strange:

@@ -55,7 +55,7 @@ def told_of_words(unet: nn.Module, place: int, tell: Told) -> Iterator[None]:
 
     def watch(name: str, layer: Attention) -> Callable[[Inputs], None]:
         def look(inputs: Inputs) -> None:
-            x, context = inputs
+            x, context, *_ = inputs
             assert isinstance(context, Context)
             if layer in context.projected:
                 k = context.projected[layer][0][place]

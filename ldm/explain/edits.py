@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ldm.explain.attention import layers_of
-from ldm.explain.hooks import Inputs, after, before, with_rows
+from ldm.explain.hooks import Inputs, after, before
 
 
 @dataclass(frozen=True)
@@ -51,10 +50,8 @@ def edited(unet: nn.Module, places: Sequence[int], edits: Sequence[Edit]) -> Ite
 def _without_skip(unet: nn.Module, places: Sequence[int], edit: SkipOff) -> Iterator[None]:
     def cut(inputs: Inputs) -> Inputs:
         x, *others = inputs
-        kept = x.shape[1] - edit.channels
-        wiped = with_rows(
-            x, places, lambda row: torch.cat([row[:kept], torch.zeros_like(row[kept:])])
-        )
+        wiped = x.clone()
+        wiped[list(places), x.shape[1] - edit.channels :] = 0
         return (wiped, *others)
 
     with before([(unet.get_submodule(edit.resnet), cut)]):
@@ -68,5 +65,12 @@ def _without_words(unet: nn.Module, places: Sequence[int], edit: WordsOff) -> It
         for name, layer in layers_of(unet, True).items()
         if not edit.block or name.startswith(f"{edit.block}.")
     ]
-    with after([(layer, lambda out: with_rows(out, places, torch.zeros_like)) for layer in inside]):
+
+    def cut(inputs: Inputs, out: Tensor) -> Tensor:
+        *_, residual = inputs  # the layer's part is in `out` already
+        kept = out.clone()
+        kept[list(places)] = residual[list(places)]
+        return kept
+
+    with after([(layer, cut) for layer in inside]):
         yield

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from threading import get_ident
 from typing import Any
 
-from torch import Tensor, nn
+from torch import nn
 
 Inputs = tuple[Any, ...]
 Before = Callable[[Inputs], Inputs | None]  # the module's inputs -> others in their place, or None
-After = Callable[[Any], Any]  # the module's output -> another in its place, or None
+After = Callable[[Inputs, Any], Any]  # inputs, output -> another output in its place, or None
 
 
 @contextmanager
@@ -35,11 +35,13 @@ def before(modules: Iterable[tuple[nn.Module, Before]]) -> Iterator[None]:
 
 @contextmanager
 def after(modules: Iterable[tuple[nn.Module, After]]) -> Iterator[None]:
-    """Calls each function with the output of its module, whenever this thread calls that."""
+    """Calls each function with the inputs and the output of its module, whenever this thread calls
+    that.
+    """
     thread = get_ident()
 
     def hook_for(act: After) -> Callable[[nn.Module, Inputs, Any], Any]:
-        return lambda module, inputs, output: act(output) if get_ident() == thread else None
+        return lambda module, inputs, output: act(inputs, output) if get_ident() == thread else None
 
     handles = [module.register_forward_hook(hook_for(act)) for module, act in modules]
     try:
@@ -47,11 +49,3 @@ def after(modules: Iterable[tuple[nn.Module, After]]) -> Iterator[None]:
     finally:
         for handle in handles:
             handle.remove()
-
-
-def with_rows(tensor: Tensor, places: Iterable[int], change: Callable[[Tensor], Tensor]) -> Tensor:
-    """A copy of (B, ...) whose rows at `places` are changed; the others are the same numbers."""
-    changed = tensor.clone()
-    for place in places:
-        changed[place] = change(tensor[place])
-    return changed

@@ -4,7 +4,7 @@ Owns rows that end after one evaluation, and what is asked with them: what a blo
 cell of the picture looks, how large the error is at each noise level of the training.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ldm.checkpoints.load import Checkpoint
 from ldm.diffusion.samplers import Steps
 from ldm.explain.attention import map_size, told_of_cells
-from ldm.explain.hooks import after
+from ldm.explain.hooks import After, Inputs, after
 from ldm.explain.recording import Frame, Recording
 from ldm.pipeline import Row, Watcher, advance
 
@@ -95,8 +95,8 @@ class _Looking:
         size = row.x.shape[2:]
         place = places[0]
 
-        def keep(name: str) -> Callable[[object], None]:
-            def note(output: object) -> None:
+        def keep(name: str) -> After:
+            def note(inputs: Inputs, output: object) -> None:
                 out = output[0] if isinstance(output, tuple) else output
                 assert isinstance(out, Tensor)
                 self.inside.features[name] = out[place].float().cpu()

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ldm.models.layers import attention
+from ldm.models.layers import attention, to_map, to_rows
 from ldm.models.packed import Conv2d, Linear
 
 GROUP_SIZE = 32  # channels that are normalised together
@@ -73,12 +73,12 @@ class KAttention(nn.Module):
     def forward(self, x: Tensor, states: Tensor) -> Tensor:
         """x (B, C, h, w), states (B, L, D) -> (B, C, h, w)."""
         height, width = x.shape[2:]
-        pixels = x.permute(0, 2, 3, 1).flatten(1, 2)
+        pixels = to_rows(x)
         seen = pixels if self.norm_cross is None else self.norm_cross(states)
         q, k, v = self.to_q(pixels), self.to_k(seen), self.to_v(seen)
         mixed = attention(self._split(q), self._split(k), self._split(v))
         out = self.to_out[0](mixed.transpose(1, 2).flatten(2))
-        return out.unflatten(1, (height, width)).permute(0, 3, 1, 2)
+        return to_map(out, height, width)
 
 
 class KAttentionBlock(nn.Module):

@@ -5,7 +5,8 @@ which takes as long as the arithmetic where maps are small: a convolution of 2,5
 at 8 x 8 took 38 ms and 10 when packed, a linear layer of 320 x 320 for 8,192 rows 2.5 and 1.9 (Zen
 5, 2 threads, bfloat16, torch 2.13). So a network's first call lays out all of them, for good: a
 packed weight takes the place of the plain one, needs no more memory, and can be turned back to the
-bit. Knows nothing of networks.
+bit. What follows such a layer at once, a sum or a gate, is done by its kernel, on numbers that are
+still in its registers. Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-# Smaller ones are laid out in no time, and stay readable.
-LEAST_WEIGHTS = 1 << 16
+# Smaller ones are laid out in no time.
+LEAST_WEIGHTS = 1 << 12
 
 
 def _is_packable(weight: Tensor) -> bool:
@@ -51,8 +53,13 @@ class _Together:
             self._waiting = []
 
 
+def added(x: Tensor, other: Tensor) -> Tensor:
+    """x + other, in the memory of `x`, which nobody else may hold, unless gradients are wanted."""
+    return x + other if torch.is_grad_enabled() else x.add_(other)
+
+
 class _Packable(nn.Module, ABC):
-    """What both kinds of layers have in common: to the outside their weights are plain."""
+    """What all kinds of layers have in common: to the outside their weights are plain."""
 
     weight: Tensor
     together: _Together | None = None  # None: its weight stays plain
@@ -60,6 +67,14 @@ class _Packable(nn.Module, ABC):
     @abstractmethod
     def _laid_out(self, weight: Tensor) -> Tensor:
         """A weight of this layer's as its kernel wants it."""
+
+    @abstractmethod
+    def _sum(self, input: Tensor, other: Tensor) -> Tensor:
+        """:meth:`plus`, where the weight is packed."""
+
+    @abstractmethod
+    def unpacked(self) -> Tensor:
+        """:func:`plain_weight`, where the weight is packed."""
 
     def is_packed(self) -> bool:
         """Whether its weight is packed, now at the latest."""
@@ -75,21 +90,43 @@ class _Packable(nn.Module, ABC):
     def pack_now(self) -> None:
         weight = self.weight.detach()
         if _is_packable(weight) and not weight.is_mkldnn:
-            self.weight = nn.Parameter(self._laid_out(weight), requires_grad=False)
+            self._take(weight)
+
+    def _take(self, weight: Tensor) -> None:
+        """Keep a plain weight packed."""
+        self.weight = nn.Parameter(self._laid_out(weight), requires_grad=False)
+
+    def plus(self, input: Tensor, other: Tensor) -> Tensor:
+        """What the layer makes of ``input``, and ``other``, of the same shape, added to it."""
+        return self._sum(input, other) if self.is_packed() else added(self(input), other)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
-        assert isinstance(self, Linear | Conv2d)
         if self.weight.is_mkldnn:  # what moves or converts a module knows plain weights alone
-            set_weight(self, plain_weight(self))
+            self.replace_packed(self.unpacked())
         return super()._apply(fn, recurse)
+
+    def replace_packed(self, weight: Tensor) -> None:
+        """Have a plain weight in the packed one's place."""
+        self.weight = nn.Parameter(weight, requires_grad=False)
 
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
     ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
-        assert isinstance(self, Linear | Conv2d)
         if self.weight.is_mkldnn:
-            destination[f"{prefix}weight"] = plain_weight(self)
+            destination[f"{prefix}weight"] = self.unpacked()
+
+
+def _linear(input: Tensor, weight: Tensor, bias: Tensor | None, activation: str = "none") -> Tensor:
+    """oneDNN's kernel; "none" as the last word: GELU by the error function, no approximation."""
+    return torch.ops.mkldnn._linear_pointwise(input, weight, bias, activation, [], "none")
+
+
+def _linear_with(
+    input: Tensor, other: Tensor, weight: Tensor, bias: Tensor | None, operation: str
+) -> Tensor:
+    """The same, then "add" or "mul" with another of the result's shape."""
+    return torch.ops.mkldnn._linear_pointwise.binary(input, other, weight, bias, operation)
 
 
 class Linear(_Packable, nn.Linear):
@@ -98,10 +135,60 @@ class Linear(_Packable, nn.Linear):
     def forward(self, input: Tensor) -> Tensor:
         if not self.is_packed():
             return super().forward(input)
-        return torch.ops.mkldnn._linear_pointwise(input, self.weight, self.bias, "none", [], "")
+        return _linear(input, self.weight, self.bias)
+
+    def _sum(self, input: Tensor, other: Tensor) -> Tensor:
+        return _linear_with(input, other, self.weight, self.bias, "add")
 
     def _laid_out(self, weight: Tensor) -> Tensor:
         return torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), None)
+
+    def unpacked(self) -> Tensor:
+        return self.weight.detach().to_dense()
+
+
+class GatedLinear(Linear):
+    """A gated linear unit with GELU (Shazeer 2020, arXiv 2002.05202), packed or not.
+
+    The weight's second half makes the gates of what the first half makes, so that as many features
+    come out as half of its rows. Packed, they are two.
+    """
+
+    gates: nn.Parameter | None
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__(in_features, 2 * out_features)
+        self.register_parameter("gates", None)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if not self.is_packed():
+            values, gates = F.linear(input, self.weight, self.bias).chunk(2, dim=-1)
+            if torch.is_grad_enabled():
+                return values * F.gelu(gates)
+            return F.gelu(gates).mul_(values)
+        assert self.gates is not None
+        of_values, of_gates = self.bias.chunk(2)
+        gates = _linear(input, self.gates, of_gates, "gelu")
+        return _linear_with(input, gates, self.weight, of_values, "mul")
+
+    def _take(self, weight: Tensor) -> None:
+        values, gates = weight.chunk(2)
+        self.gates = nn.Parameter(self._laid_out(gates), requires_grad=False)
+        super()._take(values)
+
+    def unpacked(self) -> Tensor:
+        assert self.gates is not None
+        return torch.cat([self.weight.detach().to_dense(), self.gates.detach().to_dense()])
+
+    def replace_packed(self, weight: Tensor) -> None:
+        super().replace_packed(weight)
+        self.gates = None
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        destination.pop(f"{prefix}gates", None)
 
 
 class Conv2d(_Packable, nn.Conv2d):
@@ -112,24 +199,44 @@ class Conv2d(_Packable, nn.Conv2d):
         """Whether it is a linear layer of each pixel's channels."""
         return self.kernel_size == (1, 1) and self.stride == (1, 1) and self.padding == (0, 0)
 
+    @property
+    def _where(self) -> tuple[Any, ...]:
+        return (self.padding, self.stride, self.dilation, self.groups)
+
     def forward(self, input: Tensor) -> Tensor:
         if not self.is_packed():
             return super().forward(input)
         if self._is_linear:
             rows = input.permute(0, 2, 3, 1)  # a view of (B, H, W, C), if channels_last
-            made = torch.ops.mkldnn._linear_pointwise(rows, self.weight, self.bias, "none", [], "")
-            return made.permute(0, 3, 1, 2)
-        where: tuple[Any, ...] = (self.padding, self.stride, self.dilation, self.groups)
+            return _linear(rows, self.weight, self.bias).permute(0, 3, 1, 2)
         return torch.ops.mkldnn._convolution_pointwise(
-            input, self.weight, self.bias, *where, "none", [], ""
+            input, self.weight, self.bias, *self._where, "none", [], ""
+        )
+
+    def _sum(self, input: Tensor, other: Tensor) -> Tensor:
+        if self._is_linear:
+            rows, others = (each.permute(0, 2, 3, 1) for each in (input, other))
+            return _linear_with(rows, others, self.weight, self.bias, "add").permute(0, 3, 1, 2)
+        return torch.ops.mkldnn._convolution_pointwise.binary(
+            input, other, self.weight, self.bias, *self._where, "add", 1.0, None, [], None
         )
 
     def _laid_out(self, weight: Tensor) -> Tensor:
         if self._is_linear:
             matrix = weight.reshape(self.out_channels, self.in_channels)
             return torch.ops.mkldnn._reorder_linear_weight(matrix, None)
-        where: tuple[Any, ...] = (self.padding, self.stride, self.dilation, self.groups)
-        return torch.ops.aten.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *where, None)
+        return torch.ops.aten.mkldnn_reorder_conv2d_weight(weight.to_mkldnn(), *self._where, None)
+
+    def unpacked(self) -> Tensor:
+        plain = self.weight.detach().to_dense().view(plain_shape(self))
+        return plain.contiguous(memory_format=torch.channels_last)
+
+
+def plain_shape(layer: nn.Linear | nn.Conv2d) -> tuple[int, ...]:
+    """The shape of :func:`plain_weight`."""
+    if isinstance(layer, nn.Linear):
+        return layer.out_features, layer.in_features
+    return layer.out_channels, layer.in_channels // layer.groups, *layer.kernel_size
 
 
 def plain_weight(layer: nn.Linear | nn.Conv2d) -> Tensor:
@@ -137,23 +244,17 @@ def plain_weight(layer: nn.Linear | nn.Conv2d) -> Tensor:
 
     A copy, where it is packed.
     """
-    weight = layer.weight
-    if not weight.is_mkldnn:
-        return weight.detach()
-    plain = weight.detach().to_dense()
-    if isinstance(layer, nn.Linear):
-        return plain
-    plain = plain.view(layer.out_channels, layer.in_channels, *layer.kernel_size)
-    return plain.contiguous(memory_format=torch.channels_last)
+    if isinstance(layer, _Packable) and layer.weight.is_mkldnn:
+        return layer.unpacked()
+    return layer.weight.detach()
 
 
 def set_weight(layer: nn.Linear | nn.Conv2d, weight: Tensor) -> None:
-    """Give a layer another weight, plain or packed.
-
-    A plain one in a plain one's place is set within the parameter, which others may know.
+    """Give a layer another plain weight: within its parameter, which others may know, unless that
+    is packed.
     """
-    if layer.weight.is_mkldnn or weight.is_mkldnn:
-        layer.weight = nn.Parameter(weight, requires_grad=False)
+    if isinstance(layer, _Packable) and layer.weight.is_mkldnn:
+        layer.replace_packed(weight)
     else:
         layer.weight.data = weight
 

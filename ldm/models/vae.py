@@ -20,11 +20,12 @@ from ldm.models.layers import (
     Downsample2D,
     ResnetBlock2D,
     Upsample2D,
-    added,
     attention,
     silu,
+    to_map,
+    to_rows,
 )
-from ldm.models.packed import Conv2d, Linear
+from ldm.models.packed import Conv2d, Linear, added
 
 Step = Callable[[Tensor], Tensor]
 
@@ -70,11 +71,11 @@ class SpatialAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        h = self.group_norm(x).permute(0, 2, 3, 1).flatten(1, 2)  # (B, H * W, C)
+        h = to_rows(self.group_norm(x))
         q, k, v = (self._split(project(h)) for project in (self.to_q, self.to_k, self.to_v))
         h = attention(q, k, v, score_bytes=self.score_bytes)
-        h = self.to_out[0](h.transpose(1, 2).flatten(2)).unflatten(1, (height, width))
-        return added(h.permute(0, 3, 1, 2), x)
+        h = self.to_out[0](h.transpose(1, 2).flatten(2))
+        return added(to_map(h, height, width), x)
 
 
 class UNetMidBlock2D(nn.Module):

@@ -6,7 +6,7 @@ import diffusers.models.embeddings as reference
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from ldm.models import layers
 from ldm.models.group_norm import GroupNorm, GroupNormFunction
@@ -77,6 +77,24 @@ def test_group_norm_without_gradients_is_pytorchs(dtype: torch.dtype) -> None:
         assert torch.equal(norm(x), F.group_norm(x, 8, norm.weight, norm.bias, norm.eps))
 
 
+@pytest.mark.parametrize("shape", [(2, 32, 4, 4), (2, 128, 4, 4), (1, 32, 32, 33)])
+def test_group_norm_in_bfloat16_by_channels_is_rounded_once(shape: tuple[int, ...]) -> None:
+    """Small maps of narrow groups, of wide ones, large maps: each goes another way."""
+    torch.manual_seed(0)
+    x = (3 * torch.randn(shape) + 5).bfloat16().contiguous(memory_format=torch.channels_last)
+    norm = GroupNorm(8, shape[1]).to(torch.bfloat16)
+    nn.init.normal_(norm.weight)
+    nn.init.normal_(norm.bias)
+    weight, bias = norm.weight.double(), norm.bias.double()
+    wanted = F.group_norm(x.double(), 8, weight, bias, norm.eps)
+    with torch.no_grad():
+        got = norm(x)
+    assert got.dtype == torch.bfloat16
+    assert got.is_contiguous(memory_format=torch.channels_last)
+    # 8 bits of the result, and of PyTorch's own scale and shift where it is left to PyTorch.
+    assert ((got.double() - wanted).norm() / wanted.norm()).item() < 0.004
+
+
 def _softmax_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """Vaswani et al. 2017, eq. 1, word for word."""
     return torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), dim=-1) @ v
@@ -90,6 +108,7 @@ def _attention_inputs(dtype: torch.dtype, keys: int) -> list[Tensor]:
     ]
 
 
+@pytest.mark.parametrize("amx", [True, False])  # what decides which form is used
 @pytest.mark.parametrize("keys", [20, 7])
 @pytest.mark.parametrize(
     ("dtype", "tolerance"),
@@ -97,8 +116,9 @@ def _attention_inputs(dtype: torch.dtype, keys: int) -> list[Tensor]:
     [(torch.float32, 1e-5), (torch.bfloat16, 0.02)],
 )
 def test_attention_is_the_formula_with_and_without_gradients(
-    dtype: torch.dtype, tolerance: float, keys: int
+    dtype: torch.dtype, tolerance: float, keys: int, amx: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(layers, "_has_amx", lambda: amx)
     inputs = _attention_inputs(dtype, keys)
     exact = [t.detach().double().requires_grad_() for t in inputs]
     wanted = _softmax_attention(*exact)

@@ -7,7 +7,15 @@ from torch import Tensor, nn
 
 from ldm.models.enlarging import quarters
 from ldm.models.layers import Upsample2D
-from ldm.models.packed import Conv2d, Linear, pack, plain_weight, set_weight
+from ldm.models.packed import (
+    Conv2d,
+    GatedLinear,
+    Linear,
+    pack,
+    plain_shape,
+    plain_weight,
+    set_weight,
+)
 
 needs_bfloat16 = pytest.mark.skipif(
     not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()),
@@ -16,6 +24,7 @@ needs_bfloat16 = pytest.mark.skipif(
 LAYERS = {
     "linear": lambda: Linear(300, 260),
     "no bias": lambda: Linear(256, 256, bias=False),
+    "gated": lambda: GatedLinear(256, 136),
     "3x3": lambda: Conv2d(96, 80, kernel_size=3, padding=1),
     "1x1": lambda: Conv2d(256, 320, kernel_size=1),
     "strided": lambda: Conv2d(96, 80, kernel_size=3, stride=2, padding=0),
@@ -30,6 +39,25 @@ def _input(layer: nn.Module, generator: torch.Generator, side: int) -> Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
+def _exact(layer: nn.Module, x: Tensor) -> Tensor:
+    """What PyTorch's own functions make of it in float64."""
+    assert isinstance(layer, Linear | Conv2d)
+    weight, bias = layer.weight.double(), None if layer.bias is None else layer.bias.double()
+    if isinstance(layer, Conv2d):
+        return F.conv2d(x.double(), weight, bias, layer.stride, layer.padding)
+    made = F.linear(x.double(), weight, bias)
+    if isinstance(layer, GatedLinear):
+        values, gates = made.split(layer.out_features // 2, dim=-1)
+        return values * F.gelu(gates)
+    return made
+
+
+def _error(got: Tensor, exact: Tensor) -> float:
+    assert got.shape == exact.shape
+    assert got.dtype == torch.bfloat16
+    return ((got.double() - exact).norm() / exact.norm()).item()
+
+
 @needs_bfloat16
 @pytest.mark.parametrize("kind", LAYERS)
 @pytest.mark.parametrize("side", [1, 9, 16])
@@ -39,19 +67,40 @@ def test_a_packed_layer_gives_the_plain_ones_numbers(kind: str, side: int) -> No
     layer = LAYERS[kind]().bfloat16().requires_grad_(False)
     x = _input(layer, torch.Generator().manual_seed(1), side + 2)
     plain = layer.weight.clone()
-    exact = type(layer).__mro__[2].forward(layer.double(), x.double())
-    layer.bfloat16()
+    exact = _exact(layer, x)
     pack(layer)
     assert not layer.weight.is_mkldnn  # until it is used
     made = layer(x)
     assert layer.weight.is_mkldnn
     assert torch.equal(layer(x), made)
-    assert made.shape == exact.shape
-    assert made.dtype == torch.bfloat16
-    # The sum is in float32 and is rounded once, to 8 bits.
-    assert ((made.double() - exact).norm() / exact.norm()).item() < 0.003
+    # The sum is in float32 and is rounded once, to 8 bits; a gate is too, before it is multiplied.
+    assert _error(made, exact) < 0.003
     assert torch.equal(plain_weight(layer), plain)
+    assert plain_shape(layer) == plain.shape
     assert torch.equal(layer.state_dict()["weight"], plain)
+    assert layer.state_dict().keys() == LAYERS[kind]().state_dict().keys()
+
+
+@needs_bfloat16
+@pytest.mark.parametrize("packed", [True, False])
+@pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "gated"])
+@torch.inference_mode()
+def test_a_layer_adds_what_it_is_given(kind: str, packed: bool) -> None:
+    torch.manual_seed(0)
+    layer = LAYERS[kind]().bfloat16().requires_grad_(False)
+    generator = torch.Generator().manual_seed(1)
+    x = _input(layer, generator, 9)
+    exact = _exact(layer, x)
+    other = torch.randn(exact.shape, generator=generator).bfloat16()
+    if exact.ndim == 4:
+        other = other.contiguous(memory_format=torch.channels_last)
+    before = other.clone()
+    if packed:
+        pack(layer)
+    # Packed, the whole is rounded once; plain, the layer's part is too.
+    assert _error(layer.plus(x, other), exact + other.double()) < (0.002 if packed else 0.003)
+    assert torch.equal(other, before)  # it may be a skip, or another's
+    assert layer.weight.is_mkldnn == packed
 
 
 @needs_bfloat16
@@ -79,13 +128,31 @@ def test_another_weight_is_packed_like_the_one_before() -> None:
     pack(layer)
     x = torch.randn(4, 256).bfloat16()
     before = layer(x)
-    packed = layer.weight.detach()
-    assert packed.is_mkldnn
+    own = plain_weight(layer)
     set_weight(layer, torch.eye(256).bfloat16())
     assert torch.equal(layer(x), x)
     assert layer.weight.is_mkldnn
-    set_weight(layer, packed)
+    set_weight(layer, own)
     assert torch.equal(layer(x), before)
+
+
+@needs_bfloat16
+@torch.no_grad()
+def test_another_weight_of_a_gated_layer_takes_the_place_of_both_halves() -> None:
+    layer = GatedLinear(64, 96).bfloat16().requires_grad_(False)
+    pack(layer)
+    x = torch.randn(4, 64).bfloat16()
+    before, own = layer(x), plain_weight(layer)
+    numbers = sum(parameter.numel() for parameter in layer.parameters())
+    assert numbers == own.numel() + 2 * 96  # as many as the plain one has: pages show them
+    set_weight(layer, torch.zeros_like(own))
+    bias = layer.bias.float()
+    assert torch.allclose(layer(x).float(), bias[:96] * F.gelu(bias[96:]), rtol=0.02)
+    set_weight(layer, own)
+    assert torch.equal(layer(x), before)
+    layer.float()
+    assert layer.gates is None
+    assert torch.equal(layer.weight, own.float())
 
 
 def test_small_float32_and_foreign_weights_stay_plain() -> None:

@@ -13,6 +13,7 @@ from ldm.explain.diagram import Block, Plan
 from ldm.explain.edits import Edit, WordsOff
 from ldm.explain.questions import look_inside
 from ldm.explain.recording import Recorder, Recording
+from ldm.models.packed import plain_weight
 from ldm.ui.form import Updates
 from ldm.ui.how_it_works.lab import LabError
 from ldm.ui.how_it_works.panel import (
@@ -112,7 +113,7 @@ def real_kernel(scene: Scene) -> str:
     layer = next(found, None)
     if layer is None:
         return said(say("panel_network_no_kernel"))
-    weight = layer.weight[0].detach().float().cpu()  # (3, k, k), of its first output
+    weight = plain_weight(layer)[0].float().cpu()  # (3, k, k), of its first output
     side = weight.shape[-1]
     pixels = imaging.to_tensor(image)[0]
     detail = (pixels.diff(dim=2).abs().sum(0)[:-side, :-side]).flatten().argmax().item()
