@@ -169,8 +169,7 @@ def check_pictures(
             raise RecipeError(field, "a picture", f"nothing, for the task {recipe.task}")
         digest = imaging.pixel_digest(image) if image is not None else ""
         if getattr(recipe, field) not in ("", digest):
-            raise RecipeError(
-                field, f"pixels {digest[:12]}", f"those of {getattr(recipe, field)[:12]}"
-            )
+            got = Described(f"pixels {digest[:12]}")
+            raise RecipeError(field, got, f"those of {getattr(recipe, field)[:12]}")
         digests[field] = digest
     return replace(recipe, **digests)
