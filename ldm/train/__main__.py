@@ -230,6 +230,7 @@ class Run:
             batch_size=4 if self.options.smoke else 96,
             minutes=min(self.options.minutes, WORDS_MINUTES),
             max_steps=self.max_steps,
+            staying=words.WordsTraining.staying if self.shipped else 0.0,
         )
         words.train(
             self.start()[1],

@@ -1,8 +1,9 @@
 """Training of the text encoder on captions alone: it learns what things look like.
 
 Before the U-Net's training and much faster than within it: a caption costs a tenth of a picture.
-What its states said before they go on saying, as a U-Net that is there already reads it; of places
-without things nothing else is asked, and left out they came out wrong (umbrellas, cacti, people).
+What its states said before they go on saying, where a U-Net is there already that reads it; of
+places without things nothing else is asked, and left out they came out wrong (umbrellas, cacti,
+people).
 """
 
 from copy import deepcopy
@@ -27,7 +28,7 @@ class WordsTraining:
 
     batch_size: int = 96
     learning_rate: float = 2e-3
-    staying: float = 0.2  # weight of the change of the states
+    staying: float = 0.2  # weight of the change of the states; 0 where no U-Net reads them yet
     minutes: float = 10.0
     max_steps: int | None = None
     seed: int = 0

@@ -10,15 +10,18 @@ from torch import nn
 from ldm.train.weights import MasterWeights, draw_back, orthogonalised, take_average
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(24, 96), (96, 24), (32, 32)])
-def test_orthogonalised_is_near_the_polar_factor(shape: tuple[int, int]) -> None:
+def test_orthogonalised_is_near_the_polar_factor(
+    shape: tuple[int, int], dtype: torch.dtype
+) -> None:
     """Against the exact polar factor U V^T by SVD.
 
     Muon's coefficients leave singular values within about 0.7 to 1.2 by design (small ones are
     lower after five steps), so the direction is compared by cosine, and the values by a range.
     """
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
-    found = orthogonalised(matrix).float()
+    found = orthogonalised(matrix.to(dtype)).float()
     u, _, v = torch.linalg.svd(matrix, full_matrices=False)
     assert torch.cosine_similarity(found.flatten(), (u @ v).flatten(), dim=0) > 0.95
     values = torch.linalg.svdvals(found)

@@ -16,10 +16,10 @@ from .things.catalogue import SIZES, STYLES, Concept, concepts, is_held_out_pair
 from .things.repaint import TARGETS
 from .things.store import Sprite, SpriteStore
 
-SHARES = {"landscape": 0.15, "composite": 0.35, "still": 0.5}
+SHARES = {"landscape": 0.2, "composite": 0.35, "still": 0.45}
 WEIGHTS = {"popular": 7.0, "core": 3.5}
-# Of pictures on backgrounds. Four different things are learned from one picture as quickly as one
-# is, and of a thing a small network wants to have seen a hundred.
+# Shares of the pictures on backgrounds. One picture of four different things teaches all four as
+# quickly as it would teach one, and a small network wants to see each thing a hundred times.
 FOUR, PAIR, SEVERAL = 0.45, 0.15, 0.10
 PAINTED = 0.45
 FLAT = 0.2  # of things on their own, of which it is said then
