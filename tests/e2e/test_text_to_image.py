@@ -50,9 +50,11 @@ def test_a_click_draws_variations_of_a_picture(tab: Tab) -> None:
     tab.page.get_by_role("button", name="Use this seed").first.click()
     tab.part("num_images").locator("input").click()
     tab.page.get_by_role("option", name="1").click()
-    # Alone and in a batch of four: within the rounding of another order of additions.
-    alone, together = (np.asarray(Image.open(BytesIO(p))).astype(int) for p in (tab.draw(), first))
-    assert abs(alone - together).max() <= 2
+    # Alone and in a batch of four. Rows of another number are added up in another order: that is 2
+    # of 255 in float32, but in bfloat16 every layer rounds to 8 bits (7 of 255 at most, seen with
+    # AMX). Other variations are ten times as far away.
+    alone, together = (np.asarray(Image.open(BytesIO(p))).astype(float) for p in (tab.draw(), first))
+    assert np.sqrt(np.square(alone - together).mean()) < 3
 
 
 def test_previews_sharpen_and_steps_count_up(tab: Tab) -> None:
