@@ -269,6 +269,21 @@ def test_events_of_a_run(checkpoint: Checkpoint) -> None:
     assert isinstance(events[-1], Result) and len(events) == 10
 
 
+@pytest.mark.parametrize(
+    ("steps", "seen"), [(2, [1]), (9, [1, 2, 3, 4, 5, 6, 7, 8]), (12, [1, 2, 4, 6, 8, 10])]
+)
+def test_few_steps_are_all_shown(checkpoint: Checkpoint, steps: int, seen: list[int]) -> None:
+    events = run(checkpoint, make(num_inference_steps=steps))
+    assert [event.step for event in events if isinstance(event, Preview)] == seen
+
+
+def test_many_steps_are_shown_now_and_then(checkpoint: Checkpoint) -> None:
+    """However many: who waits wants to see that something happens."""
+    events = run(checkpoint, make(num_inference_steps=40))
+    seen = [event.step for event in events if isinstance(event, Preview)]
+    assert seen == [1, *range(4, 40, 4)]
+
+
 def test_closing_stops_within_one_step(
     checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:

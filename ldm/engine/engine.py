@@ -32,7 +32,7 @@ from ldm.engine.tickets import (
     waiting,
 )
 from ldm.events import Event, Loading, Queued, Result
-from ldm.pipeline import PREVIEW_EVERY, Request, Row, Watcher, check, check_pictures
+from ldm.pipeline import Request, Row, Watcher, check, check_pictures
 from ldm.recipe import Recipe
 
 LONGEST_SLEEP = 1.0  # seconds between looks at the clock while nothing can be drawn
@@ -49,12 +49,13 @@ def _needs_merging(rows: Sequence[Row], turns: Turns) -> bool:
 class Engine(Collection):
     """A collection of models that draws recipes on them, many at once.
 
-    preview_every: steps from one preview to the next; 0 for none. max_rows: pictures drawn
-    together, in as many U-Net calls as memory asks for; visitors have their turns one picture
-    each, so whoever asks for many gets what others leave. max_waiting: requests that may wait
-    beside them. max_seconds: how long a request may be drawn. strict: each picture has its U-Net
-    calls to itself, which makes its bytes the same whoever else is drawn, and takes longer. The
-    rest: see `Collection`. Thread safe. `close` ends it; so does leaving a `with` block.
+    preview_every: steps from one preview to the next, 0 for none; None: as suits their number.
+    max_rows: pictures drawn together, in as many U-Net calls as memory asks for; visitors have
+    their turns one picture each, so whoever asks for many gets what others leave. max_waiting:
+    requests that may wait beside them. max_seconds: how long a request may be drawn. strict: each
+    picture has its U-Net calls to itself, which makes its bytes the same whoever else is drawn, and
+    takes longer. The rest: see `Collection`. Thread safe. `close` ends it; so does leaving a `with`
+    block.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Engine(Collection):
         models: Mapping[str, Path],
         device: torch.device | None = None,
         dtype: torch.dtype | None = None,
-        preview_every: int = PREVIEW_EVERY,
+        preview_every: int | None = None,
         max_pixels: int | None = None,
         max_rows: int = 16,
         max_waiting: int = 100,

@@ -10,12 +10,11 @@ does not know of threads, queues or visitors.
 from ldm.pipeline.calls import advance, evaluate
 from ldm.pipeline.checks import check, check_pictures, size_step, upscaled_size
 from ldm.pipeline.pictures import decode, finish, made_with
-from ldm.pipeline.request import PREVIEW_EVERY, Request, own_recipe, run
+from ldm.pipeline.request import Request, own_recipe, run
 from ldm.pipeline.rows import Answer, DrawingError, Row, Watcher, prepare
 from ldm.pipeline.starts import encode_picture
 
 __all__ = [
-    "PREVIEW_EVERY",
     "Answer",
     "DrawingError",
     "Request",

@@ -19,7 +19,8 @@ from ldm.pipeline.rows import Row, Watcher, prepare
 from ldm.preview import approximate, linear_map
 from ldm.recipe import Recipe
 
-PREVIEW_EVERY = 4  # steps; 0 for none
+PREVIEW_EVERY = 4  # steps from one preview to the next
+PREVIEWS = 5  # at least, where there are as many steps
 
 
 def own_recipe(defaults: Defaults, prompt: str, model: str, seed: int = 0) -> Recipe:
@@ -38,7 +39,10 @@ def own_recipe(defaults: Defaults, prompt: str, model: str, seed: int = 0) -> Re
 
 
 class Request:
-    """One recipe's rows, and the events that they give rise to."""
+    """One recipe's rows, and the events that they give rise to.
+
+    preview_every: steps from one preview to the next, 0 for none; None: as suits their number.
+    """
 
     def __init__(
         self,
@@ -46,17 +50,20 @@ class Request:
         recipe: Recipe,
         init_image: Image.Image | None = None,
         mask: Image.Image | None = None,
-        preview_every: int = PREVIEW_EVERY,
+        preview_every: int | None = None,
         watcher: Watcher | None = None,
     ) -> None:
-        self.checkpoint, self.recipe, self.preview_every = checkpoint, recipe, preview_every
+        self.checkpoint, self.recipe = checkpoint, recipe
         self.start = time.monotonic()
         self.rows = prepare(checkpoint, recipe, init_image, mask)
         self.rows[0].watcher = watcher
+        self.total = len(self.rows[0].sigmas) - 1
+        if preview_every is None:
+            preview_every = min(PREVIEW_EVERY, max(1, self.total // PREVIEWS))
+        self.preview_every = preview_every
         if preview_every and checkpoint.preview_vae is None:
             with checkpoint.autoencoding():
                 linear_map(checkpoint.vae)  # fitted now, so that no step waits for it
-        self.total = len(self.rows[0].sigmas) - 1
         self.reported = 0
 
     @property
@@ -112,7 +119,7 @@ def run(
     recipe: Recipe,
     init_image: Image.Image | None = None,
     mask: Image.Image | None = None,
-    preview_every: int = PREVIEW_EVERY,
+    preview_every: int | None = None,
 ) -> Iterator[Event]:
     """Draw one request alone: progress, previews, then the result. Closing it stops the work.
 

@@ -25,7 +25,7 @@ def test_events_in_order(engine: Engine) -> None:
     queued = events[len(loading)]
     assert isinstance(queued, Queued) and queued.position == 0
     assert [e.step for e in events if isinstance(e, Progress)] == [1, 2, 3, 4, 5, 6]
-    assert [e.step for e in events if isinstance(e, Preview)] == [1, 4]
+    assert [e.step for e in events if isinstance(e, Preview)] == [1, 2, 3, 4, 5]
     assert isinstance(events[-1], Result)
 
 
