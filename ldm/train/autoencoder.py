@@ -36,6 +36,7 @@ class AutoencoderTraining:
 
     reduced: the share of crops taken from pictures at half size. noise: the largest standard
     deviation put on the latents. halved: the share of steps whose latents are halved in size.
+    decoder_only: keep the encoder, so that latents already learned stay what they are.
     """
 
     crop: int = 128
@@ -43,6 +44,7 @@ class AutoencoderTraining:
     batch_size: int = 12
     learning_rate: float = 5e-4
     noise: float = 0.2
+    decoder_only: bool = False
     halved: float = 0.1
     nested: float = 0.2
     minutes: float = 20.0
@@ -167,6 +169,8 @@ def train(
 ) -> None:
     """Train for `training.minutes` more, from `folder`'s state, else from `start`, else from PCA.
 
+    With `training.decoder_only`, `start` is needed: its encoder is the one that is kept.
+
     Leaves `state.safetensors` and `log.csv` in `folder`.
     """
     torch.manual_seed(training.seed)
@@ -179,10 +183,12 @@ def train(
     model = model.to(accelerator.device, dtype)
     nn.utils.convert_conv2d_weight_memory_format(model, torch.channels_last)
     model.requires_grad_(True)
+    model.encoder.requires_grad_(not training.decoder_only)
     weights = MasterWeights({"vae": model}, accelerator, training.learning_rate)
     progress = Progress(folder, weights, training.batch_size, training.minutes, accelerator)
     test = held_out.pictures(list(range(min(48, len(held_out))))).to(accelerator.device)
-    (folder / "config.json").unlink(missing_ok=True)  # other weights, other latents
+    if not training.decoder_only:
+        (folder / "config.json").unlink(missing_ok=True)  # other weights, other latents
 
     for step in progress.steps(max_steps=training.max_steps):
         generator = torch.Generator().manual_seed(

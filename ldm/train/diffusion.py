@@ -166,7 +166,7 @@ def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder
     The file's name holds a digest of the encoder and of the captions, so that neither is mixed
     up.
     """
-    name = digest(vae.encoder, json.dumps(drawings.captions).encode())
+    name = digest(vae, json.dumps(drawings.captions).encode())
     path = folder / f"latents-{size}-{name}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
