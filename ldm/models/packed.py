@@ -1,12 +1,15 @@
 """Linear layers and convolutions whose weights lie as the CPU's kernels want them.
 
-oneDNN's kernels read weights in blocks. Given weights in rows they lay them out anew at every call,
-which takes as long as the arithmetic where maps are small: a convolution of 2,560 to 1,280 channels
-at 8 x 8 took 38 ms and 10 when packed, a linear layer of 320 x 320 for 8,192 rows 2.5 and 1.9 (Zen
-5, 2 threads, bfloat16, torch 2.13). So a network's first call lays out all of them, for good: a
-packed weight takes the place of the plain one, needs no more memory, and can be turned back to the
-bit. What follows such a layer at once, a sum or a gate, is done by its kernel, on numbers that are
-still in its registers. Knows nothing of networks.
+In bfloat16 these are oneDNN's, which read weights in blocks. Given weights in rows they lay them
+out anew at every call, which takes as long as the arithmetic where maps are small: a convolution of
+2,560 to 1,280 channels at 8 x 8 took 38 ms and 10 when packed, a linear layer of 320 x 320 for
+8,192 rows 2.5 and 1.9 (Zen 5, 2 threads, bfloat16, torch 2.13). So a network's first call lays out
+all of them, for good: a packed weight takes the place of the plain one, needs no more memory, and
+can be turned back to the bit. What follows such a layer at once, a sum or a gate, is done by its
+kernel, on numbers that are still in its registers.
+
+In float32, where plain weights are as fast, 3x3 convolutions save more than half of the products by
+Winograd's way, and keep what it makes of their weights beside them. Knows nothing of networks.
 """
 
 from __future__ import annotations
@@ -20,8 +23,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ldm.models import winograd
+
 # Smaller ones are laid out in no time.
 LEAST_WEIGHTS = 1 << 12
+
+# Of fewer channels Winograd's sums take as long as the products that they save.
+LEAST_CHANNELS = 128
+# What it makes of weights may take that share of their network's own memory, or so many bytes.
+_SHARE, _ROOM = 6, 256 << 20
 
 
 def _is_packable(weight: Tensor) -> bool:
@@ -50,7 +60,19 @@ class _Together:
         with self._lock:
             for layer in self._waiting:
                 layer.pack_now()
+            self._choose_filtered()
             self._waiting = []
+
+    def _choose_filtered(self) -> None:
+        """The smallest weights first: they are those of the largest maps."""
+        weights = [layer.weight for layer in self._waiting]
+        room = max(
+            _ROOM, sum(weight.nbytes for weight in weights if not weight.is_mkldnn) // _SHARE
+        )
+        for layer in reversed(self._waiting):
+            if isinstance(layer, Conv2d) and layer.is_filterable():
+                room -= 16 * layer.in_channels * layer.out_channels * layer.weight.itemsize
+                layer.filtered = room >= 0
 
 
 def added(x: Tensor, other: Tensor) -> Tensor:
@@ -194,6 +216,45 @@ class GatedLinear(Linear):
 class Conv2d(_Packable, nn.Conv2d):
     """``nn.Conv2d`` with zeros beyond the edges, packed or not."""
 
+    filtered: bool | None = None  # whether by Winograd's way; None: not decided
+    _matrices: tuple[tuple[int, int], Tensor] | None = None  # that of a state of the weight
+
+    def is_filterable(self) -> bool:
+        """Whether Winograd's way is faster."""
+        weight = self.weight
+        return (
+            self.kernel_size == (3, 3)
+            and self.stride == self.padding == self.dilation == (1, 1)
+            and self.groups == 1
+            and min(self.in_channels, self.out_channels) >= LEAST_CHANNELS
+            and weight.dtype == torch.float32
+            and weight.device.type == "cpu"
+            and not weight.requires_grad
+            and torch.backends.mkl.is_available()  # whose products of many matrices were measured
+        )
+
+    def _filter(self, input: Tensor) -> Tensor | None:
+        """What Winograd's way makes of ``input``; None where it is not taken."""
+        if self.together is None or (torch.is_grad_enabled() and input.requires_grad):
+            return None
+        if self.filtered is None:
+            self.together.pack()
+        if not self.filtered or not self.is_filterable():
+            return None
+        state = (self.weight.data_ptr(), -1 if self.weight.is_inference() else self.weight._version)
+        if self._matrices is None or self._matrices[0] != state:
+            with torch.no_grad():
+                self._matrices = (state, winograd.transformed(self.weight))
+        return winograd.convolve(input, self._matrices[1], self.bias)
+
+    def weight_changed(self) -> None:
+        """What was made of another weight is of no use."""
+        self._matrices = None
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+        self.weight_changed()
+        return super()._apply(fn, recurse)
+
     @property
     def _is_linear(self) -> bool:
         """Whether it is a linear layer of each pixel's channels."""
@@ -205,7 +266,8 @@ class Conv2d(_Packable, nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.is_packed():
-            return super().forward(input)
+            made = self._filter(input)
+            return super().forward(input) if made is None else made
         if self._is_linear:
             rows = input.permute(0, 2, 3, 1)  # a view of (B, H, W, C), if channels_last
             return _linear(rows, self.weight, self.bias).permute(0, 3, 1, 2)
@@ -257,11 +319,13 @@ def set_weight(layer: nn.Linear | nn.Conv2d, weight: Tensor) -> None:
         layer.replace_packed(weight)
     else:
         layer.weight.data = weight
+        if isinstance(layer, Conv2d):
+            layer.weight_changed()
 
 
 def pack(module: nn.Module) -> None:
     """Have all large weights packed when the first is used, as long as they are bfloat16 on a CPU
-    that calculates with that.
+    that calculates with that, and those of float32 convolutions transformed.
 
     For inference alone: there is no way back for gradients, and a weight that wants one stays
     plain. Whatever moves or converts the module (``to``, ``float``) unpacks it, until it is used
