@@ -62,15 +62,16 @@ def convolve(x: Tensor, matrices: Tensor, bias: Tensor | None) -> Tensor:
     """
     batch, _, height, width = x.shape
     down, across, outputs = (height + 1) // 2, (width + 1) // 2, matrices.shape[2]
-    border = (0, 0, 1, 1 + 2 * across - width, 1, 1 + 2 * down - height)
-    padded = F.pad(x.permute(0, 2, 3, 1), border)
+    rows = x.permute(0, 2, 3, 1)
     out = x.new_empty(batch, down, 2, across, 2, outputs)
     constants = x.new_zeros(outputs) if bias is None else bias
     band = max(1, _TILES // (batch * across))
     for start in range(0, down, band):
         end = min(start + band, down)
-        mixed = _mixed(padded[:, 2 * start : 2 * end + 2], matrices)
-        for row, part in enumerate(_sums(mixed)):
+        above, below = 2 * start - 1, 2 * end + 1
+        border = (0, 0, 1, 1 + 2 * across - width, max(-above, 0), max(below - height, 0))
+        padded = F.pad(rows[:, max(above, 0) : below], border)
+        for row, part in enumerate(_sums(_mixed(padded, matrices))):
             for column, pixels in enumerate(_sums(part)):
                 torch.add(pixels, constants, out=out[:, start:end, row, :, column])
     whole = out.view(batch, 2 * down, 2 * across, outputs)[:, :height, :width]

@@ -293,7 +293,7 @@ class Run:
             "title": "Vignette",
             "native_size": [side, side],
             "sizes": [[side, side], [side * 3 // 2, side], [side, side * 3 // 2]],
-            "num_inference_steps": 20,
+            "num_inference_steps": 8,
             "guidance_scale": 4.0,
             "sampler": "dpmpp_2m",
             "schedule": "uniform",
