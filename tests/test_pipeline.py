@@ -272,7 +272,7 @@ def test_events_of_a_run(checkpoint: Checkpoint) -> None:
 @pytest.mark.parametrize(
     ("steps", "seen"), [(2, [1]), (6, [1, 2, 3, 4, 5]), (8, [1, 2, 4, 6]), (12, [1, 3, 6, 9])]
 )
-def test_few_steps_are_shown_more_often(checkpoint: Checkpoint, steps: int, seen: list[int]) -> None:
+def test_few_steps_are_shown_often(checkpoint: Checkpoint, steps: int, seen: list[int]) -> None:
     events = run(checkpoint, make(num_inference_steps=steps))
     assert [event.step for event in events if isinstance(event, Preview)] == seen
 
