@@ -235,11 +235,13 @@ class Conv2d(_Packable, nn.Conv2d):
 
     def _filter(self, input: Tensor) -> Tensor | None:
         """What Winograd's way makes of ``input``; None where it is not taken."""
-        if self.together is None or (torch.is_grad_enabled() and input.requires_grad):
+        if self.together is None or not self.is_filterable():
+            return None
+        if torch.is_grad_enabled() and input.requires_grad:
             return None
         if self.filtered is None:
             self.together.pack()
-        if not self.filtered or not self.is_filterable():
+        if not self.filtered:
             return None
         state = (self.weight.data_ptr(), -1 if self.weight.is_inference() else self.weight._version)
         if self._matrices is None or self._matrices[0] != state:

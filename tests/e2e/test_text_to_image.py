@@ -52,7 +52,7 @@ def test_a_click_draws_variations_of_a_picture(tab: Tab) -> None:
     tab.page.get_by_role("option", name="1").click()
     # Alone and in a batch of four. Rows of another number are added up in another order: that is 2
     # of 255 in float32, but in bfloat16 every layer rounds to 8 bits (7 of 255 at most, seen with
-    # AMX). Other variations are ten times as far away.
+    # AMX).
     alone, together = (np.asarray(Image.open(BytesIO(p)), float) for p in (tab.draw(), first))
     assert np.sqrt(np.square(alone - together).mean()) < 3
 
