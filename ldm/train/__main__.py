@@ -3,8 +3,8 @@
 draw       pictures and captions
 tokenizer  the byte-pair vocabulary, from the captions
 autoencoder, words, diffusion, decoder
-           training: of latents; of what captions say that things look like; of the U-Net; the last
-           sharpens the decoder while the latents stay as they are
+           training: of latents; of what captions say that things look like; of the U-Net; of the
+           decoder alone, on what the U-Net draws, while the latents stay as they are
 export     the averaged weights as a model folder
 plot       what each stage logged so far, as log.png beside its log.csv
 
@@ -27,10 +27,12 @@ from ldm.models.config import UNetConfig
 from ldm.models.patch_autoencoder import PatchAutoencoder, PatchAutoencoderConfig
 from ldm.models.text_encoder import TextEncoder
 from ldm.models.unet import UNet2DConditionModel
-from ldm.train import autoencoder, data, diffusion, words
+from ldm.train import autoencoder, data, decoder, diffusion, words
 from ldm.train.data import HELD_OUT_SEEDS, Drawings, Source
+from ldm.train.encoding import digest
 from ldm.train.export import export, save_vocabulary
 from ldm.train.looks import Looks, learn_looks
+from ldm.train.parts import Parts, part_of
 from ldm.train.plot import plot_log
 from ldm.train.scenes import FOLDER, KINDS, caption_of, is_held_out
 from ldm.train.tokenizer import END, train_tokenizer
@@ -174,31 +176,24 @@ class Run:
             take_average(self.folder / "decoder" / "state.safetensors", {"vae": vae})
         return vae.requires_grad_(False)
 
-    def train_autoencoder(self, stage: str, start: PatchAutoencoder | None) -> None:
+    def autoencoder(self) -> None:
+        fresh = not self.has_state("autoencoder")
+        start = self.shipped.vae if self.shipped and fresh else None
         training = autoencoder.AutoencoderTraining(
             batch_size=self.options.batch_size or (2 if self.options.smoke else 12),
             learning_rate=self.options.learning_rate or 1.5e-3,
             minutes=self.options.minutes,
             max_steps=self.max_steps,
-            decoder_only=stage == "decoder",
         )
-        config = start.config if start else PatchAutoencoderConfig()
         autoencoder.train(
             self.drawings(),
             self.held_out(),
-            self.folder / stage,
-            config,
+            self.folder / "autoencoder",
+            start.config if start else PatchAutoencoderConfig(),
             training,
             Accelerator(cpu=self.options.cpu),
             start,
         )
-
-    def autoencoder(self) -> None:
-        fresh = not self.has_state("autoencoder")
-        self.train_autoencoder("autoencoder", self.shipped.vae if self.shipped and fresh else None)
-
-    def decoder(self) -> None:
-        self.train_autoencoder("decoder", self.vae())
 
     @cached_property
     def looks(self) -> Looks | None:
@@ -261,11 +256,18 @@ class Run:
         kept = [i for i, caption in enumerate(drawings.captions) if not is_held_out(caption)]
         captions, seeds = drawings.captions, drawings.seeds()
         specs = [self.source.spec(seeds[i]) for i in kept]
+        cells = drawings.cells()[kept]
+        found = [
+            part_of(spec, shown[0], seeds[i])
+            for i, spec, shown in zip(kept, specs, cells, strict=True)
+        ]
+        boxes, names = zip(*found, strict=True)
         examples = diffusion.Examples(
             latents[kept],
             diffusion.tokenize(tokenizer, [captions[i] for i in kept]),
-            drawings.cells()[kept],
+            cells,
             looks.of(specs) if looks else torch.full((len(kept), 2), -1),
+            Parts(torch.tensor(boxes), diffusion.tokenize(tokenizer, names)),
         )
         unet, text_encoder = self.start()
         if self.has_state("words"):
@@ -282,9 +284,39 @@ class Run:
             text_encoder,
         )
 
+    def trained(self) -> tuple[UNet2DConditionModel, CLIPTextModel]:
+        """What training of captions and pictures has come to, here or in an earlier folder."""
+        if self.has_state("diffusion"):
+            return diffusion.trained(self.folder / "diffusion", self.tokenizer_files())
+        if self.shipped:
+            return self.shipped.unet, self.shipped.text_model
+        raise FileNotFoundError(f"{self.folder}: no U-Net yet; run diffusion first")
+
+    def decoder(self) -> None:
+        accelerator = Accelerator(cpu=self.options.cpu)
+        training = decoder.DecoderTraining(
+            side=2 if self.options.smoke else decoder.DecoderTraining.side,
+            batch_size=self.options.batch_size or (2 if self.options.smoke else 8),
+            learning_rate=self.options.learning_rate or 5e-4,
+            minutes=self.options.minutes,
+            max_steps=self.max_steps,
+        )
+        vae, drawings = self.vae(), self.drawings()
+        with accelerator.main_process_first():
+            latents = diffusion.encode_drawings(vae, drawings, self.drawing_size, self.folder)
+            again = self.redrawn(latents, drawings)
+        examples, folder = decoder.Examples(latents, again, drawings), self.folder / "decoder"
+        decoder.train(vae, examples, self.held_out(), folder, training, accelerator)
+
+    def redrawn(self, latents: torch.Tensor, drawings: Drawings) -> torch.Tensor:
+        unet, text_encoder = self.trained()
+        tokens = diffusion.tokenize(self.tokenizer_files(), drawings.captions)
+        path = self.folder / f"redrawn-{digest(unet, latents.numpy().tobytes())}.npy"
+        return decoder.redraw_all(unet, text_encoder, latents, tokens, path)
+
     def export(self) -> None:
         tokenizer = self.tokenizer_files()
-        unet, text_encoder = diffusion.trained(self.folder / "diffusion", tokenizer)
+        unet, text_encoder = self.trained()
         if self.shipped and self.options.share != 1:
             draw_back(unet, self.shipped.unet, self.options.share)
             draw_back(text_encoder, self.shipped.text_model, self.options.share)
@@ -295,9 +327,11 @@ class Run:
             "sizes": [[side, side], [side * 3 // 2, side], [side, side * 3 // 2]],
             "num_inference_steps": 8,
             "guidance_scale": 4.0,
+            "guidance_end": 0.7,
             "sampler": "dpmpp_2m",
             "schedule": "uniform",
             "licence": "Apache-2.0",
+            "clean_surroundings": True,
         }
         export(self.options.out, self.vae(), unet, text_encoder, tokenizer, side, defaults)
 

@@ -36,7 +36,6 @@ class AutoencoderTraining:
 
     reduced: the share of crops taken from pictures at half size. noise: the largest standard
     deviation put on the latents. halved: the share of steps whose latents are halved in size.
-    decoder_only: keep the encoder, so that latents already learned stay what they are.
     """
 
     crop: int = 128
@@ -44,7 +43,6 @@ class AutoencoderTraining:
     batch_size: int = 12
     learning_rate: float = 5e-4
     noise: float = 0.2
-    decoder_only: bool = False
     halved: float = 0.1
     nested: float = 0.2
     minutes: float = 20.0
@@ -117,6 +115,14 @@ def evaluate(model: PatchAutoencoder, pictures: Tensor) -> dict[str, float]:
     return {"psnr": psnr / len(pictures), "gradient_energy_lost": 1 - kept / energy}
 
 
+def print_evaluation(model: PatchAutoencoder, weights: MasterWeights, pictures: Tensor) -> None:
+    """What `evaluate` finds of the averaged weights; training goes on with its own."""
+    weights.publish(weights.ema)
+    found = evaluate(model, pictures)
+    print({name: round(value, 3) for name, value in found.items()}, flush=True)
+    weights.publish(weights.flat)
+
+
 def importance(model: PatchAutoencoder, raw: Tensor) -> Tensor:
     """How far each channel moves a decoded picture: (C,), the root mean square over pixels when
     noise of 0.3 of the channel's own deviation is put on it, divided by 0.3.
@@ -169,8 +175,6 @@ def train(
 ) -> None:
     """Train for `training.minutes` more, from `folder`'s state, else from `start`, else from PCA.
 
-    With `training.decoder_only`, `start` is needed: its encoder is the one that is kept.
-
     Leaves `state.safetensors` and `log.csv` in `folder`.
     """
     torch.manual_seed(training.seed)
@@ -183,12 +187,10 @@ def train(
     model = model.to(accelerator.device, dtype)
     nn.utils.convert_conv2d_weight_memory_format(model, torch.channels_last)
     model.requires_grad_(True)
-    model.encoder.requires_grad_(not training.decoder_only)
     weights = MasterWeights({"vae": model}, accelerator, training.learning_rate)
     progress = Progress(folder, weights, training.batch_size, training.minutes, accelerator)
     test = held_out.pictures(list(range(min(48, len(held_out))))).to(accelerator.device)
-    if not training.decoder_only:
-        (folder / "config.json").unlink(missing_ok=True)  # other weights, other latents
+    (folder / "config.json").unlink(missing_ok=True)  # other weights, other latents
 
     for step in progress.steps(max_steps=training.max_steps):
         generator = torch.Generator().manual_seed(
@@ -212,11 +214,7 @@ def train(
         norm = weights.step()
         progress.measure(loss=loss.item(), gradient_norm=norm)
         if step % 500 == 499 and accelerator.is_main_process:
-            weights.publish(weights.ema)
-            print(
-                {name: round(value, 3) for name, value in evaluate(model, test).items()}, flush=True
-            )
-            weights.publish(weights.flat)
+            print_evaluation(model, weights, test)
 
 
 def trained(folder: Path, drawings: Drawings, config: PatchAutoencoderConfig) -> PatchAutoencoder:

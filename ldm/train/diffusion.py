@@ -36,6 +36,7 @@ from ldm.models.unet import UNet2DConditionModel
 from ldm.train.data import Drawings, write_atomically
 from ldm.train.encoding import BATCH, digest, encoded
 from ldm.train.looks import Looks, SaidLooks
+from ldm.train.parts import Parts
 from ldm.train.progress import Progress
 from ldm.train.scenes import COLOURS, labels
 from ldm.train.shown import cell_weights, mean_of_cells, resized
@@ -90,6 +91,7 @@ class DiffusionTraining:
     looking: float = 0.1  # weight of the loss of things' looks in the text encoder's states
     things: float = 3.0  # weight of a cell that shows a thing or an element, a place's is 1
     shift: float = 2.0  # of the timesteps towards noise; 1: none
+    filled: float = 0.4  # the share of samples of which a part is painted, the rest seen clean
     minutes: float = 60.0
     max_steps: int | None = None
     seed: int = 0
@@ -166,7 +168,7 @@ def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder
     The file's name holds a digest of the encoder and of the captions, so that neither is mixed
     up.
     """
-    name = digest(vae, json.dumps(drawings.captions).encode())
+    name = digest(vae.encoder, json.dumps(drawings.captions).encode())
     path = folder / f"latents-{size}-{name}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
@@ -214,13 +216,15 @@ def towards_noise(times: Tensor, shift: float) -> Tensor:
 @dataclass(frozen=True)
 class Examples:
     """What is learned from: latents (N, C, h, w) float16 and tokens (N, CONTEXT) of their captions,
-    cells (N, 2, CELLS, CELLS) that say what they show, and rows (N, 2) of their things' looks.
+    cells (N, 2, CELLS, CELLS) that say what they show, rows (N, 2) of their things' looks, and
+    parts that can be painted alone.
     """
 
     latents: Tensor
     tokens: Tensor
     cells: Tensor
     rows: Tensor
+    parts: Parts
 
 
 def train(
@@ -266,24 +270,31 @@ def train(
         # One timestep in each of `count` strata: the loss of a batch is far less noisy.
         strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
         timesteps = (towards_noise(strata, training.shift) * len(alphas)).long()
-        captions = examples.tokens[chosen]
+        captions, rows = examples.tokens[chosen], examples.rows[chosen]
+        painted, told = examples.parts.choose(chosen.tolist(), generator)
+        filled = torch.rand(count, generator=generator) < training.filled
+        painted |= ~filled[:, None, None]
+        told &= filled
+        captions[told] = examples.parts.tokens[chosen[told]]
         dropped = torch.rand(count, generator=generator) < training.dropped_captions
         captions[dropped] = empty
         noisy = add_noise(x0, noise, alphas[timesteps])
+        where = resized(painted[:, None], noisy).bool()  # (B, 1, h, w)
+        noisy = torch.where(where, noisy, x0)
 
         states = text_encoder(captions.to(device)).last_hidden_state
         noisy = noisy.to(device, dtype).contiguous(memory_format=torch.channels_last)
         predicted = unet(noisy, timesteps.to(device), states).float()
         squares = (predicted - x0.to(device)).square().mean(1)
         shown = resized(cells, predicted)[:, 0]
-        errors = squares * cell_weights(shown, training.things)
+        errors = squares * cell_weights(shown, training.things) * where[:, 0].to(device)
         losses = errors.mean((1, 2)) * loss_weights(alphas[timesteps]).to(device)
         naming = cell_names(cells, ~dropped)
         total = losses.mean() + training.naming * naming
         measured = {"naming": naming.item()}
         if said_looks:
-            rows = examples.rows[chosen].masked_fill(dropped[:, None], -1)
-            looking = said_looks(states, captions, rows)
+            unsaid = (dropped | told)[:, None]
+            looking = said_looks(states, captions, rows.masked_fill(unsaid, -1))
             total = total + training.looking * looking
             measured["looking"] = looking.item()
         total.backward()

@@ -12,12 +12,12 @@ from ldm.train.weights import training_dtype
 BATCH = 32  # pictures that are encoded together
 
 
-def digest(vae: PatchAutoencoder, content: bytes) -> str:
-    """Eight hexadecimal digits that change with the encoder and with `content`, for names of files
-    that keep what was encoded.
+def digest(module: nn.Module, content: bytes) -> str:
+    """Eight hexadecimal digits that change with the weights and with `content`, for names of files
+    that keep what the module made of it.
     """
     found = hashlib.sha256(content)
-    for weight in vae.encoder.state_dict().values():
+    for weight in module.state_dict().values():
         found.update(weight.float().numpy().tobytes())
     return found.hexdigest()[:8]
 

@@ -41,8 +41,9 @@ def save_module(module: nn.Module, path: Path, dtype: torch.dtype = torch.bfloat
 def save_vocabulary(tokenizer: CLIPTokenizer, folder: Path) -> None:
     """tokenizer.json for today's transformers, vocab.json and merges.txt for every other reader."""
     tokenizer.save_pretrained(folder)
-    vocabulary = json.dumps(tokenizer.get_vocab(), ensure_ascii=False)
-    (folder / "vocab.json").write_text(vocabulary)
+    # In the order of their numbers: the tokenizer's own is another at every start.
+    vocabulary = dict(sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1]))
+    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False))
     merges = learned_merges(tokenizer.backend_tokenizer)
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
 

@@ -66,7 +66,8 @@ def learn_looks(source: Source, vae: PatchAutoencoder, folder: Path, size: int) 
     sprites = source.sprites()
     if sprites is None:
         return None
-    path = folder / f"looks-{size}-{digest(vae, drawing_version(source).encode())}.safetensors"
+    name = digest(vae.encoder, drawing_version(source).encode())
+    path = folder / f"looks-{size}-{name}.safetensors"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         drawn = [

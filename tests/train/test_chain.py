@@ -19,6 +19,7 @@ from ldm.models.patch_autoencoder import (
 )
 from ldm.pipeline import run
 from ldm.recipe import Recipe
+from tests.train.small_autoencoder import CONFIG
 
 pytestmark = pytest.mark.long
 
@@ -77,19 +78,11 @@ def test_an_untrained_autoencoder_is_pca() -> None:
     """Its reconstruction error is what PCA of the patches leaves: the sum of the trailing
     eigenvalues (Eckart and Young), here by numpy on the same patches. 1%: the decoder's bias is one
     number a colour, so the mean patch's own pattern is lost as well."""
-    config = PatchAutoencoderConfig(
-        latent_channels=4,
-        widths=(8, 8),
-        encoder_blocks=(1, 1),
-        decoder_blocks=(1, 1),
-        latents_mean=(0.0,) * 4,
-        latents_std=(1.0,) * 4,
-    )
     generator = torch.Generator().manual_seed(0)
     images = torch.nn.functional.interpolate(
         torch.rand(6, 3, 12, 12, generator=generator) * 2 - 1, size=(48, 48), mode="bicubic"
     )
-    model = PatchAutoencoder(config)
+    model = PatchAutoencoder(CONFIG)
     start_from_principal_patches(model, images)
     with torch.no_grad():
         error = (model.decode(model.encode(images)) - images).square().mean().item()
