@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -29,7 +30,8 @@ def _ours(folder: Path) -> Callable[[], object]:
     from ldm.pipeline import own_recipe, run
 
     checkpoint = load(folder, CPU, DTYPE)
-    recipe = own_recipe(checkpoint.defaults, CAPTION, checkpoint.name, seed=1)
+    own = own_recipe(checkpoint.defaults, CAPTION, checkpoint.name, seed=1)
+    recipe = replace(own, guidance_end=1.0)  # all the way, as theirs
     return lambda: list(run(checkpoint, recipe, preview_every=0))
 
 

@@ -30,7 +30,13 @@ if TYPE_CHECKING:
     from ldm.pipeline.tiled import Tile
 
 FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-MODEL_CHOOSES = ("num_inference_steps", "guidance_scale", "sampler", "schedule")
+MODEL_CHOOSES = (
+    "num_inference_steps",
+    "guidance_scale",
+    "guidance_end",
+    "sampler",
+    "schedule",
+)
 
 
 def note(text: str) -> None:

@@ -17,6 +17,7 @@ from PIL import Image, ImageDraw
 
 from ldm import imaging
 from ldm.checkpoints.load import Checkpoint, load
+from ldm.diffusion.denoiser import scale_input
 from ldm.diffusion.samplers import SAMPLERS
 from ldm.events import Preview, Progress, Result
 from ldm.pipeline import Request, advance, check, check_pictures, prepare, run
@@ -215,6 +216,30 @@ def test_inpainting_blends_the_prediction(checkpoint: Checkpoint) -> None:
         advance(checkpoint, [row])
         expected = row.original + (0.0 if row.finished else row.sigma) * noise
         assert torch.allclose(row.x[kept], expected[kept], atol=1e-4)
+
+
+@pytest.mark.parametrize("clean", [False, True])
+def test_a_model_that_learned_so_sees_what_is_kept_as_it_is(
+    checkpoint: Checkpoint, clean: bool
+) -> None:
+    """In every call, with the same bytes; noisy as ever where it paints, and for other models."""
+    defaults = replace(checkpoint.defaults, clean_surroundings=clean)
+    model = replace(checkpoint, defaults=defaults)
+    recipe = make(task="inpaint", strength=1.0, mask_feather=0)
+    (row,) = prepare(model, recipe, scribble(), half_mask())
+    assert row.original is not None and row.repaint is not None
+    kept = (row.repaint == 0).expand_as(row.x)
+    seen: list[torch.Tensor] = []
+    hook = model.unet.register_forward_pre_hook(lambda unet, given: seen.extend(given[0]))
+    while not row.finished:
+        noisy = row.seen if row.x0 is None else scale_input(row.x, torch.tensor([row.sigma]))
+        seen.clear()
+        advance(model, [row])
+        assert len(seen) == 2, "with and without the prompt"
+        for each in seen:
+            assert torch.equal(each[None][kept], (row.original if clean else noisy)[kept])
+            assert torch.equal(each[None][~kept], noisy[~kept])
+    hook.remove()
 
 
 def test_rows_of_unlike_requests_share_a_call(checkpoint: Checkpoint) -> None:

@@ -287,7 +287,7 @@ def test_the_picture_must_be_there(loaded: Callable[[str], Loaded]) -> None:
     recipe = make(checkpoint, photo())
     with pytest.raises(RecipeError, match="init_image: got None, allowed: a picture, for the task"):
         check_pictures(recipe, None, None)
-    with pytest.raises(RecipeError, match="mask: got 'a picture', allowed: nothing, for the task"):
+    with pytest.raises(RecipeError, match="mask: got a picture, allowed: nothing, for the task"):
         check_pictures(recipe, photo(), Image.new("L", (32, 32)))
 
 

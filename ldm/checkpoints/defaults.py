@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import NoReturn
 
@@ -66,6 +66,9 @@ class Defaults:
     sampler: str
     schedule: str
     licence: str
+    guidance_end: float = 1.0  # the share of the way after which it draws better without
+    # Whether its U-Net has learned to fill a part of latents whose rest is clean, not noisy.
+    clean_surroundings: bool = False
 
 
 class _File:
@@ -73,10 +76,14 @@ class _File:
 
     def __init__(self, path: Path) -> None:
         self.path, self.values = path, read_json(path)
-        names = sorted(field.name for field in fields(Defaults))
-        if sorted(self.values) != names:
+        every = {field.name: field.default for field in fields(Defaults)}
+        needed = sorted(name for name, default in every.items() if default is MISSING)
+        others = {name: every[name] for name in every if name not in needed}
+        if sorted({*self.values} - {*others}) != needed:
             got = ", ".join(sorted(self.values)) or "no keys"
-            raise CheckpointError(path, got, f"exactly the keys {', '.join(names)}")
+            allowed = f"exactly the keys {', '.join(needed)}, and {' and '.join(others)} or not"
+            raise CheckpointError(path, got, allowed)
+        self.values = others | self.values
 
     def refuse(self, key: str, allowed: str) -> NoReturn:
         raise CheckpointError(self.path, f"{key}: {self.values[key]!r}", allowed)
@@ -100,6 +107,17 @@ class _File:
         if not 0 <= value < math.inf:
             self.refuse(key, "a number of at least 0")
         return float(value)
+
+    def share(self, key: str) -> float:
+        if self.number(key) > 1:
+            self.refuse(key, "a number from 0 to 1")
+        return self.number(key)
+
+    def flag(self, key: str) -> bool:
+        value = self.values[key]
+        if not isinstance(value, bool):
+            self.refuse(key, "true or false")
+        return value
 
     def size(self, key: str, value: object) -> Size:
         if isinstance(value, list) and len(value) == 2:
@@ -126,6 +144,8 @@ def _from_file(path: Path) -> Defaults:
         sampler=file.text("sampler", SAMPLERS),
         schedule=file.text("schedule", SCHEDULES),
         licence=file.text("licence"),
+        guidance_end=file.share("guidance_end"),
+        clean_surroundings=file.flag("clean_surroundings"),
     )
 
 

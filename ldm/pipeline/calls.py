@@ -101,7 +101,8 @@ def evaluate(checkpoint: Checkpoint, rows: Sequence[Row]) -> list[Answer]:
     guided = [index for index, row in enumerate(rows) if row.is_guided]
     x = torch.cat([row.x for row in rows])
     sigma = torch.tensor([row.sigma for row in rows], dtype=torch.float64)
-    sample = scale_input(x, sigma)
+    noisy = scale_input(x, sigma)
+    sample = torch.cat([row.shown(noisy[[index]]) for index, row in enumerate(rows)])
     extras = [row.extra for row in rows if row.extra is not None]
     if extras:
         sample = torch.cat([sample, torch.cat(extras)], dim=1)

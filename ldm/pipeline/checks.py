@@ -166,7 +166,7 @@ def check_pictures(
         if needed[field] and image is None:
             raise RecipeError(field, None, f"a picture, for the task {recipe.task}")
         if not needed[field] and image is not None:
-            raise RecipeError(field, "a picture", f"nothing, for the task {recipe.task}")
+            raise RecipeError(field, Described("a picture"), f"nothing, for the task {recipe.task}")
         digest = imaging.pixel_digest(image) if image is not None else ""
         if getattr(recipe, field) not in ("", digest):
             got = Described(f"pixels {digest[:12]}")

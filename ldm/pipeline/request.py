@@ -32,6 +32,7 @@ def own_recipe(defaults: Defaults, prompt: str, model: str, seed: int = 0) -> Re
         schedule=defaults.schedule,
         num_inference_steps=defaults.num_inference_steps,
         guidance_scale=defaults.guidance_scale,
+        guidance_end=defaults.guidance_end,
         width=defaults.native_size[0],
         height=defaults.native_size[1],
         seed=seed,

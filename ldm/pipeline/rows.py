@@ -89,8 +89,8 @@ class Row:
     x (1, C, h, w) float32 on the model's device, sigma: what the sampler wants denoised next; x0:
     the last answer. conditional, unconditional: the prompt's conditioning and the negative
     prompt's (None without guidance). original (1, C, h, w) and repaint (1, 1, h, w) in 0..1:
-    inpainting's latents to keep and where not to keep them. extra (1, K, h, w): channels that
-    follow the latents into the U-Net.
+    inpainting's latents to keep and where not to keep them; clean: the U-Net sees them as they are.
+    extra (1, K, h, w): channels that follow the latents into the U-Net.
     """
 
     recipe: Recipe
@@ -102,6 +102,7 @@ class Row:
     unconditional: Conditioning | None
     original: Tensor | None = None
     repaint: Tensor | None = None
+    clean: bool = False
     extra: Tensor | None = None
     picture: Image.Image | None = None  # the given picture as fitted, to be pasted back
     mask: Image.Image | None = None  # feathered, of the same size
@@ -146,6 +147,15 @@ class Row:
         if self.x0 is not None:
             return self.x0
         return scale_input(self.x, torch.tensor([self.sigma], dtype=torch.float64))
+
+    def shown(self, sample: Tensor) -> Tensor:
+        """What the U-Net sees of its noisy latents (1, C, h, w): where they are kept and it can
+        read them so, the clean ones (Rombach et al., 2112.10752, section 4.5, in the same
+        channels).
+        """
+        if not self.clean or self.original is None or self.repaint is None:
+            return sample
+        return torch.where(self.repaint > 0, sample, self.original)
 
     def take(self, answer: Answer) -> None:
         """Hand the denoised latents to the sampler and let it say what it wants next.
@@ -263,6 +273,7 @@ def prepare(
                 unconditional=unconditional,
                 original=start.original,
                 repaint=start.repaint,
+                clean=start.clean,
                 extra=extra,
                 picture=start.picture,
                 mask=start.mask,

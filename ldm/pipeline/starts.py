@@ -26,6 +26,7 @@ class Start:
         latents: (1, C, h, w) float32 that the first level's noise is added to; None for noise
             alone.
         original, repaint: (1, C, h, w) latents to keep, and (1, 1, h, w) in 0..1 where not to.
+        clean: whether the U-Net is shown what is kept as it is, rather than under noise.
         extra: (1, K, h, w) channels that the U-Net is given beside the latents.
         extra_signal: their share in the variance of what it is given; noise, of each picture's
             own, is the rest.
@@ -36,6 +37,7 @@ class Start:
     latents: Tensor | None = None
     original: Tensor | None = None
     repaint: Tensor | None = None
+    clean: bool = False
     extra: Tensor | None = None
     extra_signal: float = 1.0
     picture: Image.Image | None = None
@@ -124,7 +126,8 @@ def inpaint(
         return Start(kept, start, extra=extra, picture=picture, mask=feathered)
     wide = feathered.point(lambda value: 255 if value else 0)
     repaint = imaging.mask_to_latents(wide, checkpoint.vae.factor).to(checkpoint.device)
-    return Start(kept, start, latents, repaint, picture=picture, mask=feathered)
+    clean = checkpoint.defaults.clean_surroundings
+    return Start(kept, start, latents, repaint, clean, picture=picture, mask=feathered)
 
 
 def upscale(checkpoint: Checkpoint, recipe: Recipe, init_image: Image.Image) -> Start:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from ldm.checkpoints.load import Defaults
 from ldm.diffusion import SAMPLERS, SCHEDULES
 from ldm.engine import Engine
 from ldm.recipe import LIMITS, MAX_PROMPT_CHARACTERS, Recipe
@@ -209,12 +210,10 @@ def _build_variation(tab: str) -> tuple[gr.Slider, gr.Number]:
     return varied, other
 
 
-def _build_speed_ups(tab: str) -> Mapping[str, gr.Slider]:
+def _build_speed_ups(tab: str, start: Defaults) -> Mapping[str, gr.Slider]:
+    own = {name: getattr(Recipe, name) for name in SPEED_UPS} | {"guidance_end": start.guidance_end}
     with gr.Accordion(label("speed_ups"), open=False, elem_classes="ldm-fold ldm-speed-ups"):
-        return {
-            name: build_slider(tab, name, getattr(Recipe, name), f"{name}_info")
-            for name in SPEED_UPS
-        }
+        return {name: build_slider(tab, name, own[name], f"{name}_info") for name in SPEED_UPS}
 
 
 def build_settings(tab: str, engine: Engine, sized: bool = True) -> Choices:
@@ -248,7 +247,7 @@ def build_settings(tab: str, engine: Engine, sized: bool = True) -> Choices:
         loras = build_lora_picker(tab, engine, names[0])
         rescale = build_slider(tab, "guidance_rescale", 0, "guidance_rescale_info")
         clip_skip = build_slider(tab, "clip_skip", 0, "clip_skip_info")
-        speed_ups = _build_speed_ups(tab)
+        speed_ups = _build_speed_ups(tab, start)
 
     def take_defaults(chosen: str) -> Updates:
         new = engine.defaults(chosen)
@@ -258,6 +257,7 @@ def build_settings(tab: str, engine: Engine, sized: bool = True) -> Choices:
             ),
             steps: new.num_inference_steps,
             guidance: new.guidance_scale,
+            speed_ups["guidance_end"]: new.guidance_end,
             sampler: new.sampler,
             schedule: new.schedule,
             facts: model_facts(engine, chosen),
@@ -268,7 +268,7 @@ def build_settings(tab: str, engine: Engine, sized: bool = True) -> Choices:
     model.input(
         take_defaults,
         model,
-        [size.preset, steps, guidance, sampler, schedule, facts],
+        [size.preset, steps, guidance, speed_ups["guidance_end"], sampler, schedule, facts],
         queue=False,
         show_progress="hidden",
         api_visibility="private",

@@ -83,20 +83,27 @@ def _find_again(
     async def find(secret: str, request: gr.Request) -> AsyncGenerator[Updates, None]:
         visitor = visitor_of(secret, request.session_hash)
         found = jobs.latest(visitor)
-        first: Updates = {visit: secret}
-        if found:
-            first[tabs] = gr.Tabs(selected=found[0])
-        yield first
+        # To yield nothing would empty the outputs.
+        yield {tabs: gr.Tabs(selected=found[0]) if found else gr.skip()}
         async with aclosing(recover(shows, jobs, visitor)) as shown:
             async for updates in shown:
                 yield updates
 
+    # Not the server's to answer: a run begun before it had would not be the visitor's.
+    demo.load(
+        None,
+        None,
+        visit,
+        js="() => window.ldmArrive()",
+        show_progress="hidden",
+        api_visibility="private",
+    )
     again = gr.Button(visible="hidden", elem_id="ldm-again")
     gr.on(
         [demo.load, again.click],
         find,
         visit,
-        [visit, tabs, *outputs],
+        [tabs, *outputs],
         js="() => window.ldmVisit()",
         concurrency_limit=None,
         show_progress="hidden",

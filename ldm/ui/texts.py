@@ -55,11 +55,11 @@ class Text:
 Filling = Value | Text
 
 TEXT_EXAMPLES = (
-    "a man boating on a lake surrounded by mountains at twilight",
+    "two lions by a river below the mountains at sunset",
     "a tea garden with mist in the early morning",
-    "a rainy evening in a city street",
-    "a lighthouse by the sea under a clear night sky",
-    "a snowy village at night",
+    "a rocket above a city street at night",
+    "a fox on the right in a snowy forest",
+    "a sailboat on the ocean at dawn",
 )
 
 # Strength in words: (up to and including, key).

@@ -40,6 +40,16 @@ def test_the_file_is_taken_as_it_stands(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "usual", "value"), [("clean_surroundings", False, True), ("guidance_end", 1.0, 0.7)]
+)
+def test_some_need_not_be_said(tmp_path: Path, key: str, usual: object, value: object) -> None:
+    (tmp_path / "defaults.json").write_text(json.dumps(GOOD))
+    assert getattr(read_defaults(tmp_path), key) == usual
+    (tmp_path / "defaults.json").write_text(json.dumps({**GOOD, key: value}))
+    assert getattr(read_defaults(tmp_path), key) == value
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
     [
         ("title", ""),
@@ -58,6 +68,10 @@ def test_the_file_is_taken_as_it_stands(tmp_path: Path) -> None:
         ("sampler", "magic"),
         ("schedule", "magic"),
         ("licence", None),
+        ("guidance_end", 1.5),
+        ("guidance_end", "1"),
+        ("clean_surroundings", 1),
+        ("clean_surroundings", "yes"),
     ],
 )
 def test_a_value_that_is_not_allowed_is_named(tmp_path: Path, key: str, value: Any) -> None:
@@ -68,7 +82,7 @@ def test_a_value_that_is_not_allowed_is_named(tmp_path: Path, key: str, value: A
     assert str(caught.value).startswith(f"{path}: got {key}: {value!r}, allowed: ")
 
 
-@pytest.mark.parametrize("keys", [{}, {**GOOD, "extra": 1}])
+@pytest.mark.parametrize("keys", [{}, {**GOOD, "extra": 1}, {"clean_surroundings": True}])
 def test_other_keys_are_refused(tmp_path: Path, keys: dict[str, Any]) -> None:
     (tmp_path / "defaults.json").write_text(json.dumps(keys))
     with pytest.raises(CheckpointError, match="allowed: exactly the keys guidance_scale, "):

@@ -8,6 +8,7 @@ from statistics import median
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.conftest import Leaving
 from tests.e2e.tab import RUN_MS, Tab, recipe_in
 
 pytestmark = pytest.mark.e2e
@@ -37,7 +38,9 @@ DRAW = """() => new Promise((done) => {
 })"""
 
 
-def test_a_newcomer_has_a_picture_soon_with_one_action(page: Page, embedded_model: Path) -> None:
+def test_a_newcomer_has_a_picture_soon_with_one_action(
+    page: Page, embedded_model: Path, leaving: Leaving
+) -> None:
     """Of the model that comes with the app, at its own size: 15 s from opening the page, once it
     is in memory (as it is after the app's start).
     """
@@ -51,9 +54,10 @@ def test_a_newcomer_has_a_picture_soon_with_one_action(page: Page, embedded_mode
     tab.draw()
     page.wait_for_timeout(SETTLE_MS)  # what is typed is kept with a moment's delay
     start = time.monotonic()
-    page.reload()
-    expect(tab.prompt).not_to_have_value("")
-    expect(tab.part("stage").locator("[data-state=done]")).to_be_visible(timeout=RUN_MS)
+    with leaving(page):
+        page.reload()
+        expect(tab.prompt).not_to_have_value("")
+        expect(tab.part("stage").locator("[data-state=done]")).to_be_visible(timeout=RUN_MS)
     recipe = recipe_in(tab.draw())
     seconds = time.monotonic() - start
     assert (recipe.model, recipe.width, recipe.height) == ("vignette", width, height)
