@@ -4,9 +4,7 @@
 const SECRET = "ldm-visit";
 const cameByLink = new URLSearchParams(location.search).has("q");
 
-// Asked for when the page is ready.
 window.ldmVisit = () => {
-  window.dispatchEvent(new Event("ldm-ready"));
   // Who comes for a lesson is shown that, not the run they left elsewhere.
   if (new URLSearchParams(location.search).has("lesson")) return "";
   let secret = sessionStorage.getItem(SECRET);
@@ -16,6 +14,12 @@ window.ldmVisit = () => {
     sessionStorage.setItem(SECRET, secret);
   }
   return secret;
+};
+
+// Asked for when the page is ready.
+window.ldmArrive = () => {
+  window.dispatchEvent(new Event("ldm-ready"));
+  return window.ldmVisit();
 };
 
 const FORMS = "ldm-form-";

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.conftest import OpenPage
+from tests.e2e.conftest import Leaving, OpenPage
 from tests.e2e.tab import RUN_MS, Tab
 
 pytestmark = pytest.mark.e2e
@@ -26,12 +26,15 @@ def serious(page: Page) -> list[Any]:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_any_tab(open_page: OpenPage, scheme: str) -> None:
-    page = open_page(failing=True)  # the scheme is read as the page loads
+def test_axe_finds_nothing_serious_on_any_tab(
+    open_page: OpenPage, leaving: Leaving, scheme: str
+) -> None:
+    page = open_page()
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     try:
-        page.reload()
-        page.locator("#text_to_image-generate").wait_for(timeout=RUN_MS)
+        with leaving(page):
+            page.reload()  # the scheme is read as the page loads
+            page.locator("#text_to_image-generate").wait_for(timeout=RUN_MS)
         text = Tab(page, "text_to_image").open()
         text.draw()
         text.part("stage").locator("summary").click()
@@ -84,13 +87,15 @@ def test_the_page_speaks_the_browsers_language(
     context.close()
 
 
-def test_large_text_is_larger_and_stays(page: Page) -> None:
+def test_large_text_is_larger_and_stays(page: Page, leaving: Leaving) -> None:
     heading = page.locator(".ldm-header h1")
     before = heading.bounding_box()
     page.get_by_role("button", name="Large text").click()
     after = heading.bounding_box()
     assert before is not None and after is not None
     assert after["height"] > 1.2 * before["height"]
-    page.reload()
+    with leaving(page):
+        page.reload()
+        page.locator("#text_to_image-generate").wait_for()
     expect(page.get_by_role("button", name="Large text")).to_have_attribute("aria-pressed", "true")
     assert page.evaluate("document.documentElement.scrollWidth") <= 1440

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.conftest import OpenPage
+from tests.e2e.conftest import Leaving, OpenPage
 from tests.e2e.tab import Tab, recipe_in
 
 pytestmark = pytest.mark.e2e
@@ -22,11 +22,14 @@ def draw_two(page: Page) -> list[bytes]:
     return drawn
 
 
-def test_pictures_stay_in_this_browser_with_their_recipes(open_page: OpenPage) -> None:
+def test_pictures_stay_in_this_browser_with_their_recipes(
+    open_page: OpenPage, leaving: Leaving
+) -> None:
     page = open_page()
     drawn = draw_two(page)
-    page.reload()  # they outlast the page, and what is found again is not kept twice
-    Tab(page, "text_to_image").found_again()
+    with leaving(page):
+        page.reload()  # they outlast the page, and what is found again is not kept twice
+        Tab(page, "text_to_image").found_again()
     page.get_by_role("tab", name="History").click()
     kept = page.locator(".ldm-kept li")
     expect(kept).to_have_count(2)

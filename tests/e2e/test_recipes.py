@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from ldm.imaging import encode_png, read_png_text
 from ldm.recipe import Recipe
 from ldm.ui.form import SPEED_UPS
-from tests.e2e.conftest import OpenPage
+from tests.e2e.conftest import Leaving, OpenPage
 from tests.e2e.tab import RUN_MS, Tab, drop_file, recipe_in
 
 pytestmark = pytest.mark.e2e
@@ -45,28 +45,32 @@ def copied(tab: Tab, what: str) -> str:
     )
 
 
-def test_a_link_brings_the_whole_recipe_and_draws_the_same_picture(tab: Tab) -> None:
+def test_a_link_brings_the_whole_recipe_and_draws_the_same_picture(
+    tab: Tab, leaving: Leaving
+) -> None:
     png = tab.draw()
     tab.part("stage").locator("summary").click()
     assert copied(tab, "recipe") == recipe_in(png).to_json()
     assert f"Seed: {recipe_in(png).seed}" in copied(tab, "parameters")
     link = copied(tab, "link")
     tab.prompt.fill("something else")
-    tab.page.goto(link, wait_until="commit")
     notice = tab.page.locator(".ldm-notice")
-    expect(notice).to_contain_text("filled from the recipe", timeout=RUN_MS)
+    with leaving(tab.page):
+        tab.page.goto(link, wait_until="commit")
+        expect(notice).to_contain_text("filled from the recipe", timeout=RUN_MS)
     expect(notice.locator("p")).to_have_count(1)  # no warning
     expect(tab.prompt).to_have_value("a lake at dawn")
     assert "?q=" not in tab.page.url
     assert tab.draw() == png
 
 
-def test_a_dropped_picture_fills_the_form_and_warns(tab: Tab) -> None:
+def test_a_dropped_picture_fills_the_form_and_warns(tab: Tab, leaving: Leaving) -> None:
     png = tab.draw()
     text = read_png_text(png)
     made = json.loads(text["made_with"]) | {"model_hash": "f" * 64}
-    tab.page.reload()
-    tab.found_again()
+    with leaving(tab.page):
+        tab.page.reload()
+        tab.found_again()
     Tab(tab.page, "inpaint").open()
     drop_file(tab.page, "other.png", png_with(text | {"made_with": json.dumps(made)}))
     notice = tab.page.locator(".ldm-notice")
