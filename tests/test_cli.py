@@ -284,7 +284,7 @@ def test_ctrl_c_stops_within_a_step_and_leaves_no_file(folder, embedded_model):
             seen += piece
         run.send_signal(signal.SIGINT)
         rest = run.stderr.read()
-        assert run.wait(timeout=60) == 130
+        assert run.wait(timeout=300) == 130
     assert (seen + rest).endswith(b"\nstopped\n")
     assert b"Traceback" not in rest
     assert sorted(folder.iterdir()) == before

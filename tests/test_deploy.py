@@ -143,7 +143,7 @@ def deploy(
     if token is not None:
         environment["HF_TOKEN"] = token
     command = [sys.executable, str(project / ".huggingface" / "deploy.py"), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
 
 
 def test_a_deployment_leaves_the_space_as_the_commit(project: Path, hub: Hub) -> None:

@@ -316,7 +316,7 @@ def program(hub: Hub, cache: Path, limit: int | None = None) -> subprocess.Popen
 def test_two_programs_at_once_fetch_it_once(hub: Hub, cache: Path) -> None:
     hub.seconds_a_block = 0.3
     running = [program(hub, cache) for _ in range(2)]
-    places = {process.communicate(timeout=60)[0].strip() for process in running}
+    places = {process.communicate(timeout=300)[0].strip() for process in running}
     assert [process.returncode for process in running] == [0, 0]
     (place,) = places
     assert files_in(Path(place)) == SETTINGS | PLAIN
@@ -327,7 +327,7 @@ def test_two_programs_at_once_fetch_it_once(hub: Hub, cache: Path) -> None:
 def test_a_disk_that_fills_up_leaves_nothing_half_written(hub: Hub, cache: Path) -> None:
     """The system refuses to write on, as it does on a full disk."""
     process = program(hub, cache, limit=100_000)
-    error = process.communicate(timeout=60)[1]
+    error = process.communicate(timeout=300)[1]
     assert process.returncode == 1
     assert "CheckpointError: someone/model: got no room for it in" in error
     assert not list(cache.rglob("*.incomplete"))

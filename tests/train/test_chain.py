@@ -31,7 +31,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, root: Path, sprite_folder: Pa
     command += ["--sprites", str(sprite_folder)]
     command += ["--folder", str(folder / "state"), "--out", str(folder / "vignette")]
     for _ in range(2):  # the second run continues what the first left
-        subprocess.run(command, cwd=root, check=True, timeout=300)
+        subprocess.run(command, cwd=root, check=True, timeout=1200)
     return folder
 
 
