@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ldm.models import tiling
+from ldm.models.allocation import give_back_memory
 from ldm.models.config import AutoencoderKLConfig
 from ldm.models.group_norm import GroupNorm
 from ldm.models.layers import (
@@ -30,6 +31,10 @@ from ldm.models.packed import Conv2d, Linear, added
 Step = Callable[[Tensor], Tensor]
 
 EPS = 1e-6  # of every normalisation in this model
+# Bytes of a map from which on a decoder gives back what is free before it works on it: what smaller
+# maps left is too small for it, and would stay beside it. Of 512 x 512 pixels in bfloat16 the first
+# decoding took 0.44 GB more than the weights in place of 0.91, in the same time (Zen 4).
+_LARGE = 1 << 25
 
 
 def check_images(images: Tensor, channels: int, factor: int) -> None:
@@ -203,6 +208,8 @@ class Decoder(nn.Module):
         for block in self.up_blocks:
             assert isinstance(block, UpDecoderBlock2D)
             for step in block.steps(self.tile):
+                if x.device.type == "cpu" and x.nbytes >= _LARGE:
+                    give_back_memory()
                 x = step(x)
         return tiling.finish(self.conv_norm_out, self.conv_out, x, self.tile)
 
