@@ -18,6 +18,7 @@ from ldm.train import decoder
 from ldm.train.autoencoder import evaluate
 from ldm.train.data import HELD_OUT_SEEDS, Drawings, Source, draw
 from ldm.train.diffusion import SCHEDULER
+from ldm.train.weights import training_dtype
 from tests.train.small_autoencoder import CONFIG
 
 
@@ -101,13 +102,14 @@ def test_training_moves_the_decoder_alone_and_goes_on(folder: Path, tmp_path: Pa
         latents = vae.encode(pictures).half()
     examples = decoder.Examples(latents, latents + 0.1, drawings)
     training = decoder.DecoderTraining(side=4, batch_size=4, max_steps=30)
-    before = {name: weight.clone() for name, weight in vae.state_dict().items()}
+    dtype = training_dtype(torch.device("cpu"))  # that it has afterwards
+    before = {name: weight.to(dtype, copy=True) for name, weight in vae.state_dict().items()}
     start = evaluate(vae, pictures)["psnr"]
     for _ in range(2):
         decoder.train(vae, examples, held_out, tmp_path, training, Accelerator(cpu=True))
-    vae.float()
     for name, weight in vae.state_dict().items():
         assert torch.equal(weight, before[name]) == name.startswith("encoder."), name
+    vae.float()
     assert evaluate(vae, pictures)["psnr"] > start
     rows = (tmp_path / "log.csv").read_text().splitlines()
     assert [row.split(",")[0] for row in rows] == ["step", "20", "30", "50", "60"]
