@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -26,6 +27,7 @@ from ldm.checkpoints.load import (
 )
 from ldm.checkpoints.memory import USABLE, Thrift, free_memory
 from ldm.models.allocation import give_back_memory
+from ldm.models.apart import apart
 from ldm.recipe import RecipeError
 
 MODELS = Path(__file__).parent.parent / "assets" / "models"
@@ -157,7 +159,9 @@ class Collection:
                 return lease
             self._make_room(weights_bytes(folder))
             extras = self.extras(model)
-            checkpoint = load(folder, self.device, self.dtype, extras, self.thrift, told)
+            checkpoint = apart(
+                partial(load, folder, self.device, self.dtype, extras, self.thrift, told)
+            )
             with self._leases:
                 self._loaded[model] = _Loaded(checkpoint, 1)
                 return Lease(checkpoint, self._loaded[model], self._leases)

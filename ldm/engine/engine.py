@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -32,6 +33,7 @@ from ldm.engine.tickets import (
     waiting,
 )
 from ldm.events import Event, Loading, Queued, Result
+from ldm.models.apart import apart
 from ldm.pipeline import Request, Row, Watcher, check, check_pictures
 from ldm.recipe import Recipe
 
@@ -247,7 +249,7 @@ class Engine(Collection):
         begins = [ticket for ticket in places if ticket.begun is None]
         for ticket in begins:
             ticket.begun = time.monotonic()
-            self._preparing.submit(self._prepare, ticket)
+            self._preparing.submit(apart, partial(self._prepare, ticket))
         if begins:
             self._tell_positions()
         return places
@@ -300,7 +302,7 @@ class Engine(Collection):
             self._end(ticket, explained(error))
             return
         if request.finished:
-            self._finishing.submit(self._finish, ticket, request)
+            self._finishing.submit(apart, partial(self._finish, ticket, request))
 
     def _learn(self, seconds_a_row: float) -> None:
         before = self._seconds_a_row
@@ -308,7 +310,7 @@ class Engine(Collection):
             seconds_a_row if before is None else 0.9 * before + 0.1 * seconds_a_row
         )
 
-    # --- beside the steps (a thread each) ---
+    # --- beside the steps (one at a time of each kind) ---
 
     def _prepare(self, ticket: Ticket) -> None:
         """Read its captions and pictures."""
