@@ -13,6 +13,7 @@ Training stages run under `accelerate launch` on one or many processes; without 
 """
 
 import argparse
+import os
 import sys
 from dataclasses import dataclass
 from functools import cached_property
@@ -115,6 +116,18 @@ class Run:
             self.folder / "drawings" / f"{self.drawing_size}-{data.drawing_version(self.source)}"
         )
 
+    @cached_property
+    def accelerator(self) -> Accelerator:
+        """RuntimeError for processes that do not know of one another: each would train alone."""
+        found = Accelerator(cpu=self.options.cpu)
+        started = int(os.environ.get("WORLD_SIZE", "1"))
+        if found.num_processes != started:
+            raise RuntimeError(
+                f"WORLD_SIZE: got {started}, but this is one of {found.num_processes}; "
+                "allowed: `accelerate launch`, or torchrun with --cpu where there is no GPU"
+            )
+        return found
+
     def drawings(self) -> Drawings:
         return Drawings(self.drawings_folder)
 
@@ -191,7 +204,7 @@ class Run:
             self.folder / "autoencoder",
             start.config if start else PatchAutoencoderConfig(),
             training,
-            Accelerator(cpu=self.options.cpu),
+            self.accelerator,
             start,
         )
 
@@ -211,7 +224,7 @@ class Run:
         """Done once: from then on the text encoder is trained with the U-Net."""
         if self.has_state("diffusion"):
             return
-        accelerator = Accelerator(cpu=self.options.cpu)
+        accelerator = self.accelerator
         with accelerator.main_process_first():
             looks = self.looks
         if looks is None:
@@ -246,7 +259,7 @@ class Run:
             minutes=self.options.minutes,
             max_steps=self.max_steps,
         )
-        accelerator = Accelerator(cpu=self.options.cpu)
+        accelerator = self.accelerator
         tokenizer = self.tokenizer_files()
         with accelerator.main_process_first():
             drawings = self.drawings()
@@ -293,7 +306,7 @@ class Run:
         raise FileNotFoundError(f"{self.folder}: no U-Net yet; run diffusion first")
 
     def decoder(self) -> None:
-        accelerator = Accelerator(cpu=self.options.cpu)
+        accelerator = self.accelerator
         training = decoder.DecoderTraining(
             side=2 if self.options.smoke else decoder.DecoderTraining.side,
             batch_size=self.options.batch_size or (2 if self.options.smoke else 8),

@@ -19,6 +19,7 @@ from ldm.models.patch_autoencoder import (
 )
 from ldm.pipeline import run
 from ldm.recipe import Recipe
+from ldm.train.__main__ import Run, parse
 from tests.train.small_autoencoder import CONFIG
 
 pytestmark = pytest.mark.long
@@ -43,6 +44,14 @@ def test_the_chain_makes_a_model_that_draws(made: Path) -> None:
     result = list(run(checkpoint, recipe))[-1]
     assert isinstance(result, Result)
     assert np.ptp(np.asarray(result.pictures[0].image)) > 10
+
+
+def test_processes_that_do_not_know_of_one_another_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun sets it; nothing else of it is there
+    with pytest.raises(RuntimeError, match="WORLD_SIZE: got 2, but this is one of 1"):
+        _ = Run(parse(["diffusion"])).accelerator
 
 
 def test_training_continued(made: Path) -> None:
