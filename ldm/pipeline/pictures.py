@@ -13,13 +13,8 @@ from ldm import __version__, imaging
 from ldm.checkpoints.load import Checkpoint
 from ldm.diffusion.denoiser import scale_input
 from ldm.events import Picture
-from ldm.models.allocation import give_back_memory
 from ldm.pipeline.rows import NO_PICTURE, DrawingError, Row
 from ldm.recipe import Recipe
-
-# Latents' pixels from which on what the steps have freed is given back before decoding, whose maps
-# do not fit into it: 7% of the most memory that a picture of 512 x 512 takes.
-LARGE = 64 * 64
 
 
 @torch.no_grad()
@@ -31,8 +26,6 @@ def decode(checkpoint: Checkpoint, latents: Tensor) -> Tensor:
     if float32 does not help.
     """
     vae = checkpoint.vae
-    if latents.shape[-2] * latents.shape[-1] >= LARGE:
-        give_back_memory()
     with checkpoint.autoencoding():
         decoded = vae.decode(latents).float()
         if decoded.isfinite().all():

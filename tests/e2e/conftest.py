@@ -25,7 +25,7 @@ QUICK = {
     "sizes": [[128, 128], [192, 128], [128, 192]],
     "num_inference_steps": 8,
 }
-ANSWER_MS = 60_000  # for all that needs no run: a tenth of a second, unless it stands still
+ANSWER_MS = 60_000  # for what needs no run: 0.1 s, unless the machine stands still
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 # Pictures, forms and the secret of a visit; the page's own connection stays open till it is left.
