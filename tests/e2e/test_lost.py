@@ -89,8 +89,9 @@ def test_what_was_typed_is_there_after_a_reload_and_can_be_forgotten(
     tab.unfold()
     steps = tab.part("num_inference_steps").locator("input[type=number]")
     expect(steps).to_have_value("13")
-    page.get_by_role("button", name="Start afresh").click()
-    expect(tab.prompt).to_have_value(first)
+    with leaving(page):
+        page.get_by_role("button", name="Start afresh").click()
+        expect(tab.prompt).to_have_value(first)
 
 
 def test_the_back_button_leads_back_to_the_work(page: Page, leaving: Leaving) -> None:

@@ -51,7 +51,7 @@ def test_processes_that_do_not_know_of_one_another_are_refused(
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")  # as torchrun sets it; nothing else of it is there
     with pytest.raises(RuntimeError, match="WORLD_SIZE: got 2, but this is one of 1"):
-        _ = Run(parse(["diffusion"])).accelerator
+        _ = Run(parse(["diffusion", "--kinds", "landscape"])).accelerator
 
 
 def test_training_continued(made: Path) -> None:
