@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -19,4 +20,4 @@ T = TypeVar("T")
 def apart(work: Callable[[], T]) -> T:
     """Do it in a new thread, which has ended when this returns, or raises what the work raised."""
     with ThreadPoolExecutor(1, "ldm-apart") as thread:
-        return thread.submit(work).result()
+        return thread.submit(copy_context().run, work).result()

@@ -1,7 +1,7 @@
 """Panel 2, *Latent space*: the round trip, its price, a walk between pictures, a map of many."""
 
 import asyncio
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import gradio as gr
 import torch
@@ -20,6 +20,7 @@ from ldm.explain.latents import (
     round_trip,
     seconds_of,
 )
+from ldm.models.apart import apart
 from ldm.models.unet import UNet2DConditionModel
 from ldm.ui.form import Updates
 from ldm.ui.how_it_works.both_ways import picture_for
@@ -269,7 +270,7 @@ def build_latents(hooks: Hooks, opened: gr.State) -> Panel:
         }
 
     async def measure(scene: Scene, visitor: str) -> str:
-        return await asyncio.to_thread(timings, scene, atlas)
+        return await asyncio.to_thread(apart, partial(timings, scene, atlas))
 
     connect_button(clock, timed, hooks, (), measure)
     connect_place(square, mixed, hooks, lambda scene, x, y: walked(scene, atlas, x, y))

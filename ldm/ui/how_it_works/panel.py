@@ -8,6 +8,7 @@ import html
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -16,6 +17,7 @@ from PIL import Image
 
 from ldm.explain.recording import Frame, Recording
 from ldm.imaging import ImageError, open_image
+from ldm.models.apart import apart
 from ldm.recipe import RecipeError
 from ldm.ui.failures import known_failure
 from ldm.ui.form import Updates, Values, plain_words
@@ -151,7 +153,7 @@ def words_of(error: Exception) -> str:
 def drawn(panel: Panel, scene: Scene) -> Updates:
     """The panel's updates; a panel that cannot be drawn says so in its first place."""
     try:
-        return panel.draw(scene)
+        return apart(partial(panel.draw, scene))
     except Exception as error:
         return {panel.outputs[0]: problem(words_of(error))}
 
@@ -198,7 +200,7 @@ def connect_place(
         told = event._data  # pyright: ignore[reportPrivateUsage]
         across, down = (min(max(float(told[name]), 0.0), 1.0) for name in ("across", "down"))
         try:
-            return {output: answer(scene_of(hooks, values), across, down)}
+            return {output: apart(partial(answer, scene_of(hooks, values), across, down))}
         except Exception as error:
             return {output: problem(words_of(error))}
 

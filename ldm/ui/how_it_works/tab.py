@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from ldm.engine import Engine
 from ldm.events import Preview, Progress, Queued, Result
 from ldm.explain.measures import decibels, signal_to_noise
 from ldm.explain.recording import Recorder, Recording
+from ldm.models.apart import apart
 from ldm.recipe import Recipe
 from ldm.ui.form import Updates, Values
 from ldm.ui.how_it_works.asking import TAB, Asking, build_asking
@@ -122,9 +124,8 @@ class HowItWorks:
                         case Preview(images, _):
                             yield {self.result: result_of(images[0], named("preview_alt"))}
                         case Result():
-                            yield await asyncio.to_thread(
-                                self._opened, recorder, event, given, before
-                            )
+                            opened = partial(self._opened, recorder, event, given, before)
+                            yield await asyncio.to_thread(apart, opened)
         except Exception as error:
             yield {
                 self.status: status_line(words_of(error), problem=True),

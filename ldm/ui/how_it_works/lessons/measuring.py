@@ -5,6 +5,7 @@ Knows no lesson's question.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from PIL import Image
 from torch import Tensor
@@ -12,6 +13,7 @@ from torch import Tensor
 from ldm import imaging
 from ldm.explain.measures import shares_by_thirds
 from ldm.explain.recording import Recording
+from ldm.models.apart import apart
 from ldm.recipe import Recipe
 from ldm.ui.how_it_works.lab import LabError
 from ldm.ui.how_it_works.lessons.walk import Find, Found
@@ -25,7 +27,7 @@ def from_recording(measure: Callable[[Scene], Found]) -> Find:
     """A measurement that draws nothing new; it computes beside the page."""
 
     async def find(scene: Scene, visitor: str) -> Found:
-        return await asyncio.to_thread(measure, scene)
+        return await asyncio.to_thread(apart, partial(measure, scene))
 
     return find
 
