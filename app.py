@@ -6,6 +6,7 @@
 import argparse
 import os
 import sys
+from threading import Thread
 
 from ldm.checkpoints.load import CheckpointError
 from ldm.engine import Engine
@@ -31,7 +32,9 @@ def open_engine(settings: Settings, kind: str) -> Engine:
 def serve(settings: Settings, kind: str) -> None:
     """Load the models and serve the page until the process is ended."""
     engine = open_engine(settings, kind)
-    engine.checkpoint(engine.names()[0])  # a model that cannot be used is told now, not to visitors
+    first = engine.names()[0]
+    engine.checkpoint(first)  # a model that cannot be used is told now, not to visitors
+    Thread(target=engine.warm_up, args=[first], name="ldm-warm-up", daemon=True).start()
     # Handlers wait in the engine's own queue, where requests share work.
     demo = build_demo(engine, settings.clip, settings.classes).queue(
         max_size=settings.max_waiting, default_concurrency_limit=None

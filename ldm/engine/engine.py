@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from ldm.engine.tickets import (
 )
 from ldm.events import Event, Loading, Queued, Result
 from ldm.models.apart import apart
-from ldm.pipeline import Request, Row, Watcher, check, check_pictures
+from ldm.pipeline import Request, Row, Watcher, check, check_pictures, own_recipe
 from ldm.recipe import Recipe
 
 LONGEST_SLEEP = 1.0  # seconds between looks at the clock while nothing can be drawn
@@ -96,6 +97,25 @@ class Engine(Collection):
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def warm_up(self, model: str) -> None:
+        """Load a model and have it draw one step in this process, unseen, where it needs no picture
+        to start from: a first picture takes as long again for laying out weights and choosing
+        kernels.
+
+        Raises CheckpointError, and what goes wrong while drawing; nothing where the engine is
+        closed meanwhile.
+        """
+        reads = self.checkpoint(model).text_encoder is not None
+        if "text_to_image" not in self.family(model).tasks:
+            return
+        own = own_recipe(self.defaults(model), "a picture" if reads else "", model)
+        recipe = replace(own, num_inference_steps=1)
+        try:
+            for _ in Engine.run(self, recipe):  # not a replica, which does so for itself
+                pass
+        except EngineClosed:
+            pass
 
     # --- requests ---
 

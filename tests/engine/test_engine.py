@@ -1,6 +1,8 @@
 """The engine under several visitors: shared steps, turns, cancels, refusals, its end."""
 
 import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from ldm.engine import Engine, EngineBusy, EngineClosed
 from ldm.events import Event, Loading, Preview, Progress, Queued, Result
 from ldm.recipe import RecipeError
 from tests.engine.visitors import SIZE, Gate, image_of, make, wait_until
+from tests.small_upscalers import save_and_load
 
 
 def test_events_in_order(engine: Engine) -> None:
@@ -27,6 +30,44 @@ def test_events_in_order(engine: Engine) -> None:
     assert [e.step for e in events if isinstance(e, Progress)] == [1, 2, 3, 4, 5, 6]
     assert [e.step for e in events if isinstance(e, Preview)] == [1, 2, 3, 4, 5]
     assert isinstance(events[-1], Result)
+
+
+def test_a_model_draws_unseen_before_anybody_comes(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    gate.open.set()
+    engine.warm_up("small")
+    assert engine.loaded() == ["small"]
+    assert len(gate.calls) == 1
+    assert not any(isinstance(event, Loading) for event in engine.run(make()))
+
+
+@pytest.mark.parametrize(("name", "calls"), [("unconditional", 1), ("ldm_super_resolution", 0)])
+def test_models_that_read_no_caption_or_need_a_picture_are_made_ready_too(
+    name: str, calls: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_and_load(name, tmp_path)
+    gate = Gate(monkeypatch)
+    gate.open.set()
+    with Engine({"made": tmp_path / "model"}, torch.device("cpu"), torch.float32) as engine:
+        engine.warm_up("made")
+        assert engine.loaded() == ["made"]
+    assert len(gate.calls) == calls
+
+
+def test_closing_the_engine_ends_what_is_drawn_unseen(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(monkeypatch)
+    with ThreadPoolExecutor(1) as thread:
+        drawing = thread.submit(engine.warm_up, "small")
+        wait_until(lambda: bool(gate.calls))
+        closing = threading.Thread(target=engine.close)
+        closing.start()
+        gate.open.set()
+        assert drawing.result() is None
+        closing.join()
 
 
 def test_visitors_share_steps_and_keep_their_own_pictures(
