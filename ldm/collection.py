@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from ldm.checkpoints.captions import Captions, read_captions
 from ldm.checkpoints.extras import NOTHING, Extras
 from ldm.checkpoints.family import Family
 from ldm.checkpoints.load import (
@@ -124,6 +125,10 @@ class Collection:
     def defaults(self, model: str) -> Defaults:
         """What the model wants by default, read without loading its weights."""
         return read_defaults(self.folder(model), self.extras(model))
+
+    def captions(self, model: str) -> Captions | None:
+        """The words that the model learned, where its folder says so."""
+        return read_captions(self.folder(model))
 
     def family(self, model: str) -> Family:
         """What kind of model it is and what it can do, read without loading its weights."""

@@ -1,7 +1,9 @@
-// Counts a caption's tokens a moment after the last change, and shows where its parts end.
+// Counts a caption's tokens a moment after the last change, shows where its parts end, and names words
+// that the model never learned; a press puts the nearest one that it has in such a word's place.
 // Runs once a component, with `element`, `props`, `server` and `watch` from Gradio.
 
 const line = element.querySelector(".ldm-tokens");
+const unknown = element.querySelector(".ldm-unknown");
 const PAUSE = 250; // milliseconds without a keystroke
 let asked = 0;
 let timer = null;
@@ -29,14 +31,47 @@ function show(count, text) {
   }
 }
 
+function replaceInCaption(word, nearest) {
+  const caption = element.closest(".ldm-ask").querySelector("textarea");
+  const whole = new RegExp(`(?<![\\p{L}\\p{N}])${word.replace("'", "['’]")}(?![\\p{L}\\p{N}])`, "giu");
+  caption.value = caption.value.replace(whole, nearest);
+  caption.dispatchEvent(new Event("input", { bubbles: true }));
+  caption.focus();
+}
+
+function name(words) {
+  unknown.hidden = !words.length;
+  unknown.replaceChildren();
+  if (!words.length) return;
+  const said = document.createElement("span");
+  said.dataset.say = "unknown_words";
+  said.textContent = "This model never learned:";
+  unknown.append(said);
+  for (const [index, [word, nearest]] of words.entries()) {
+    const named = document.createElement("b");
+    named.textContent = word;
+    unknown.append(index ? ", " : " ", named);
+    if (!nearest) continue;
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = `${nearest}?`;
+    button.addEventListener("click", () => replaceInCaption(word, nearest));
+    unknown.append(" ", button);
+  }
+}
+
 async function count() {
   const turn = ++asked;
   const { text, model } = props.value;
   try {
     const answer = await server.count_tokens({ text, model });
-    if (turn === asked) show(answer, text);
+    if (turn !== asked) return;
+    show(answer, text);
+    name(answer?.unknown ?? []);
   } catch {
-    if (turn === asked) show(null, text); // without the connection nothing is claimed
+    if (turn !== asked) return;
+    show(null, text); // without the connection nothing is claimed
+    name([]);
   }
 }
 

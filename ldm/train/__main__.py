@@ -110,7 +110,9 @@ class Run:
         self.drawing_size = 256
         self.max_steps = 4 if options.smoke else None
         self.count = 8 if options.smoke else options.drawings
-        self.captions = 64 if options.smoke else 60_000  # for words alone
+        # For words alone, pictures unseen; of rare ones a few in a thousand are not among them.
+        captions = 64 if options.smoke else 60_000
+        self.caption_seeds = range(options.first_drawing, options.first_drawing + captions)
         self.source = Source(tuple(options.kinds), options.sprites)
         self.drawings_folder = (
             self.folder / "drawings" / f"{self.drawing_size}-{data.drawing_version(self.source)}"
@@ -229,7 +231,7 @@ class Run:
             looks = self.looks
         if looks is None:
             return
-        seeds = range(self.options.first_drawing, self.options.first_drawing + self.captions)
+        seeds = self.caption_seeds
         specs = [self.source.spec(seed) for seed in seeds]
         captions = [caption_of(seed, spec) for seed, spec in zip(seeds, specs, strict=True)]
         kept = [i for i, caption in enumerate(captions) if not is_held_out(caption)]
@@ -346,7 +348,9 @@ class Run:
             "licence": "Apache-2.0",
             "clean_surroundings": True,
         }
-        export(self.options.out, self.vae(), unet, text_encoder, tokenizer, side, defaults)
+        vae, out = self.vae(), self.options.out
+        captions = [caption_of(seed, self.source.spec(seed)) for seed in self.caption_seeds]
+        export(out, vae, unet, text_encoder, tokenizer, side, defaults, captions)
 
     def plot(self) -> None:
         for log in sorted(self.folder.glob("*/log.csv")):

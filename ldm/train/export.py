@@ -3,6 +3,8 @@ else.
 """
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from ldm.checkpoints.captions import CAPTIONS, words_in
 from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.models.unet import UNet2DConditionModel
 from ldm.train.autoencoder import config_json
@@ -27,6 +30,15 @@ INDEX = {
     "unet": ["diffusers", "UNet2DConditionModel"],
     "vae": ["ldm.models.patch_autoencoder", "PatchAutoencoder"],
 }
+
+# Captions to try: so many of those that begin as a person would and are short, without people,
+# whom the model draws least well.
+EXAMPLES = 240
+_PEOPLE = (
+    "person|people|m[ae]n|wom[ae]n|lady|lovers|couple|someone|child|children|kids?|toddler|girls?|"
+    "boys?|hikers?|walkers?|fisherman|farmers|workers|labourers|pickers|pedestrians|shoppers"
+)
+TRIED = re.compile(rf"(?!.*\b(?:{_PEOPLE})\b)(?:an?|two|three) [a-z ]{{14,58}}")
 
 
 def save_module(module: nn.Module, path: Path, dtype: torch.dtype = torch.bfloat16) -> None:
@@ -48,6 +60,15 @@ def save_vocabulary(tokenizer: CLIPTokenizer, folder: Path) -> None:
     (folder / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
 
 
+def taught(captions: Sequence[str]) -> dict[str, list[str]]:
+    """What `ldm.checkpoints.captions.Captions` is read from: the words of captions, and short ones
+    among them to try.
+    """
+    words = {word for caption in captions for word in words_in(caption)}
+    short = (caption for caption in captions if re.fullmatch(TRIED, caption))
+    return {"words": sorted(words), "examples": list(dict.fromkeys(short))[:EXAMPLES]}
+
+
 def export(
     folder: Path,
     vae: PatchAutoencoder,
@@ -56,8 +77,11 @@ def export(
     tokenizer: CLIPTokenizer,
     side: int,
     defaults: dict[str, object],
+    captions: Sequence[str],
 ) -> None:
-    """Write the whole model folder. `defaults` is what `ldm.checkpoints.load.Defaults` reads."""
+    """Write the whole model folder. `defaults` is what `ldm.checkpoints.load.Defaults` reads;
+    captions: many that the model has learned, or the like.
+    """
     for part in ("vae", "unet", "text_encoder", "tokenizer", "scheduler"):
         (folder / part).mkdir(parents=True, exist_ok=True)
 
@@ -66,6 +90,7 @@ def export(
 
     write("model_index.json", INDEX)
     write("defaults.json", defaults)
+    write(CAPTIONS, taught(captions))
     write("scheduler/scheduler_config.json", SCHEDULER)
     write(
         "unet/config.json",

@@ -1,6 +1,6 @@
 """The tab *Text to image*: a caption, and a picture of it."""
 
-import json
+import random
 
 import gradio as gr
 
@@ -21,6 +21,29 @@ from ldm.ui.tokens import build_tokens, connect_tokens
 TAB = "text_to_image"
 
 
+def _connect_examples(examples: list[gr.Button], prompt: gr.Textbox, engine: Engine) -> None:
+    """A press takes a caption; where a model says what it can draw, another brings other captions,
+    in which words are used as in its training.
+    """
+    for button in examples:
+        button.click(fn=None, inputs=button, outputs=prompt, js="(caption) => caption")
+    known = filter(None, map(engine.captions, engine.names()))
+    ideas = next((captions.examples for captions in known), ())
+    if len(ideas) < len(examples):
+        return
+    others = gr.Button(
+        label("other_ideas"), size="sm", elem_id=f"{TAB}-ideas", elem_classes="ldm-link"
+    )
+    others.click(
+        lambda: random.Random().sample(ideas, len(examples)),
+        None,
+        examples,
+        concurrency_limit=None,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
 def build_text_to_image(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> Form:
     """The tab's components and what its buttons do."""
     native = engine.defaults(engine.names()[0]).native_size
@@ -33,6 +56,7 @@ def build_text_to_image(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> Form:
             status, stage = build_stage(TAB, native)
         with gr.Column(elem_classes="ldm-more"):
             examples = build_examples(TEXT_EXAMPLES)
+            _connect_examples(examples, prompt, engine)
             choices = build_settings(TAB, engine)
     form = Form(
         tab=TAB,
@@ -49,8 +73,6 @@ def build_text_to_image(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> Form:
     def read(values: Values) -> list[Request]:
         return [Request(read_recipe(form, values))]
 
-    for button, caption in zip(examples, TEXT_EXAMPLES, strict=True):
-        button.click(fn=None, outputs=prompt, js=f"() => {json.dumps(caption)}")
     connect_tokens(tokens, prompt, choices.model)
     connect(form, engine, jobs, visit, read)
     return form

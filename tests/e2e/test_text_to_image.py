@@ -1,7 +1,9 @@
 """From a caption to a picture: drawn, previewed, stopped, downloaded, drawn again."""
 
+import json
 import re
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -134,8 +136,32 @@ def test_examples_fill_the_form(tab: Tab) -> None:
     expect(tab.prompt).to_have_value(example)
 
 
+def test_other_ideas_are_captions_that_the_model_knows(tab: Tab, embedded_model: Path) -> None:
+    known = json.loads((embedded_model / "captions.json").read_text())["examples"]
+    chips = tab.page.locator(".ldm-chip:visible")
+    before = chips.all_inner_texts()
+    tab.part("ideas").click()
+    expect(tab.page.get_by_role("button", name=before[0])).to_have_count(0)
+    ideas = chips.all_inner_texts()
+    assert len(set(ideas)) == len(before) and set(ideas) <= set(known)
+    chips.nth(2).click()
+    expect(tab.prompt).to_have_value(ideas[2])
+
+
+def test_words_that_the_model_never_learned_are_named_and_a_press_mends_one(tab: Tab) -> None:
+    unknown = tab.part("tokens").locator(".ldm-unknown")
+    expect(unknown).to_be_hidden()
+    tab.prompt.fill("an Elefant and a zeppelin, elefant!")
+    expect(unknown).to_contain_text("This model never learned: elefant elephant?, zeppelin")
+    unknown.get_by_role("button", name="elephant?").click()
+    expect(tab.prompt).to_have_value("an elephant and a zeppelin, elephant!")
+    expect(unknown).to_have_text("This model never learned: zeppelin")
+    tab.prompt.fill("an elephant")
+    expect(unknown).to_be_hidden()
+
+
 def test_tokens_are_counted_and_the_parts_of_a_long_caption_marked(tab: Tab) -> None:
-    line = tab.part("tokens").locator("p")
+    line = tab.part("tokens").locator("p.ldm-tokens")
     tab.prompt.fill("a lake at dawn")
     expect(line).to_have_text(re.compile(r"^4 of \d+ tokens$"))
     sentence = "a sailboat on the sea at sunset, "
