@@ -39,7 +39,7 @@ function replaceInCaption(word, nearest) {
   caption.focus();
 }
 
-function name(words) {
+function nameUnknown(words) {
   unknown.hidden = !words.length;
   unknown.replaceChildren();
   if (!words.length) return;
@@ -67,11 +67,11 @@ async function count() {
     const answer = await server.count_tokens({ text, model });
     if (turn !== asked) return;
     show(answer, text);
-    name(answer?.unknown ?? []);
+    nameUnknown(answer?.unknown ?? []);
   } catch {
     if (turn !== asked) return;
     show(null, text); // without the connection nothing is claimed
-    name([]);
+    nameUnknown([]);
   }
 }
 

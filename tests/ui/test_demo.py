@@ -47,6 +47,15 @@ def test_no_handler_waits_for_another(demo: gr.Blocks) -> None:
     assert all(fn.concurrency_limit is None for fn in queued)
 
 
+def test_hidden_progress_costs_the_browser_one_component(demo: gr.Blocks) -> None:
+    """Gradio's page would look all outputs up at every message of any run."""
+    config = demo.get_config_file()["dependencies"]
+    hidden = [event for event in config if event["show_progress"] == "hidden"]
+    assert len(hidden) > 40
+    (standing,) = {tuple(event["show_progress_on"]) for event in hidden}
+    assert len(standing) == 1
+
+
 def test_the_model_can_be_chosen_where_there_are_two(demo: gr.Blocks) -> None:
     models = [
         b
