@@ -112,7 +112,7 @@ class Engine(Collection):
         own = own_recipe(self.defaults(model), "a picture" if reads else "", model)
         recipe = replace(own, num_inference_steps=1)
         try:
-            for _ in Engine.run(self, recipe):  # not a replica, which does so for itself
+            for _ in Engine.run(self, recipe):  # here, even where replicas draw for visitors
                 pass
         except EngineClosed:
             pass

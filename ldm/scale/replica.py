@@ -42,7 +42,7 @@ class Replica:
     @serve.multiplexed(max_num_models_per_replica=LIMITS.models)
     async def model(self, name: str) -> str:
         """Load a model, and let Ray know that its requests are best given to this replica."""
-        await asyncio.to_thread(self.engine.warm_up, name)
+        await asyncio.to_thread(self.engine.checkpoint, name)
         return name
 
     async def draw(self, order: Order) -> AsyncGenerator[Event | Exception, None]:
