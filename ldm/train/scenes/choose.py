@@ -16,7 +16,7 @@ from .things.catalogue import SIZES, STYLES, Concept, concepts, is_held_out_pair
 from .things.repaint import TARGETS
 from .things.store import Sprite, SpriteStore
 
-SHARES = {"landscape": 0.2, "composite": 0.35, "still": 0.45}
+SHARES = {"landscape": 0.3, "composite": 0.35, "still": 0.35}
 WEIGHTS = {"popular": 7.0, "core": 3.5}
 # Shares of the pictures on backgrounds. One picture of four different things teaches all four as
 # quickly as it would teach one, and a small network wants to see each thing a hundred times.

@@ -1,8 +1,12 @@
 """The stage a scene is drawn on: canvas, light, horizon and the drawing's own randomness.
 
-Knows nothing of places or captions.
+Chance knows LAYOUTS ways to lay out each place, and no more: where mountains, trees, windows and
+flakes are, returns at every hour and in every weather. Of what is elsewhere in every picture a
+small network learns the mean, which is a smear; what it sees a hundred times it draws. Knows
+nothing of places or captions.
 """
 
+import inspect
 import random
 
 import numpy as np
@@ -15,6 +19,14 @@ from .palette import PAINTS, Colour, Light, light_for
 from .spec import Spec
 
 OVERSAMPLING = 2
+LAYOUTS = 6
+
+
+def _asking() -> str:
+    """The name of the function that reads a property which calls this."""
+    frame = inspect.currentframe()
+    assert frame and frame.f_back and frame.f_back.f_back
+    return frame.f_back.f_back.f_code.co_qualname
 
 
 class Board:
@@ -27,12 +39,28 @@ class Board:
         self.spec = spec
         self.watch = watch
         self.size = size
-        self.rng = random.Random(seed)
-        self.noise = np.random.default_rng(seed)
+        self.layout = random.Random(seed).randrange(LAYOUTS)
+        self._streams: dict[str, random.Random] = {}
         self.surface = skia.Surface(size * OVERSAMPLING, size * OVERSAMPLING)
         self.canvas: skia.Canvas = self.surface.getCanvas()
         self.scale = size * OVERSAMPLING / EDGE
         self.canvas.scale(self.scale, self.scale)
+
+    @property
+    def rng(self) -> random.Random:
+        """The stream of the function that asks.
+
+        Each has its own, so that the snow which one draws does not move another's trees.
+        """
+        return self._stream(_asking())
+
+    @property
+    def noise(self) -> np.random.Generator:
+        """Likewise, begun anew whenever it is asked for."""
+        return np.random.default_rng(self._stream(_asking()).getrandbits(64))
+
+    def _stream(self, name: str) -> random.Random:
+        return self._streams.setdefault(name, random.Random(f"{name} {self.layout}"))
 
     def snapshot(self) -> skia.Image:
         return self.surface.makeImageSnapshot()

@@ -12,6 +12,7 @@ from ..stage import Stage
 
 SKIN: tuple[Colour, ...] = ((0.93, 0.74, 0.60), (0.80, 0.58, 0.43), (0.56, 0.38, 0.27))
 HAIR: tuple[Colour, ...] = ((0.13, 0.10, 0.10), (0.34, 0.20, 0.11), (0.55, 0.36, 0.16))
+NEAR = 80.0  # how tall somebody near the viewer is: as small as a face can be seen
 TROUSERS: tuple[Colour, ...] = ((0.16, 0.19, 0.30), (0.24, 0.22, 0.20), (0.30, 0.34, 0.42))
 
 
@@ -31,6 +32,9 @@ def _head(stage: Stage, x: float, y: float, radius: float, skin: Colour, hair: C
     cap.addArc(oval(x, y, radius * 1.14, radius * 1.14), 180, 180)
     cap.close()
     stage.canvas.drawPath(cap, fill(hair))
+    for side in (-1, 1):
+        eye = x + side * radius * 0.38, y + radius * 0.28
+        stage.canvas.drawCircle(*eye, radius * 0.15, fill(scaled(hair, 0.5)))
 
 
 @shows

@@ -5,7 +5,7 @@ import skia
 
 from ..brush import EDGE, Line, box, curve, fade, fill, land_path, polygon, ridge, sweep
 from ..elements.buildings import hut, lighthouse
-from ..elements.people import person
+from ..elements.people import NEAR, person
 from ..elements.plants import LEAF, bush, palm
 from ..elements.sky import sky
 from ..elements.vessels import HULL, boat, sailboat, ship
@@ -189,10 +189,10 @@ def _on_sand(stage: Stage, side: int) -> None:
     walking = rng.random() < 0.4
     for kind in ("man", "woman", "child"):
         if stage.has(kind):
-            person(stage, kind, x, y, rng.uniform(44, 58), stage.colour(), walking)
+            person(stage, kind, x, y, NEAR, stage.colour(), walking)
     if stage.has("couple"):
-        person(stage, "man", x - 10, y, 52, (0.25, 0.40, 0.75), walking)
-        person(stage, "woman", x + 11, y, 48, (0.92, 0.34, 0.40), walking)
+        person(stage, "man", x - 16, y, NEAR, (0.25, 0.40, 0.75), walking)
+        person(stage, "woman", x + 17, y, NEAR * 0.93, (0.92, 0.34, 0.40), walking)
 
 
 def island(stage: Stage) -> None:
@@ -247,7 +247,7 @@ def island(stage: Stage) -> None:
     for _ in range(3):
         bush(stage, x + rng.uniform(-0.5, 0.5) * half, y - 2, rng.uniform(12, 20), LEAF)
     if stage.has("man"):
-        person(stage, "man", x + half * 0.5, y + 6, 36, stage.colour())
+        person(stage, "man", x + half * 0.5, y + 6, 48, stage.colour())
     if stage.has("sailboat"):
         sailboat(
             stage,

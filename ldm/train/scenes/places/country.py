@@ -8,7 +8,7 @@ from ..brush import EDGE, Line, box, fade, fill, height_at, oval, polygon, ridge
 from ..elements.buildings import church, house, windmill
 from ..elements.land import GRASS, GREEN_HILL, ROCK, ground, mountains, plain
 from ..elements.outdoors import campfire, tent
-from ..elements.people import person
+from ..elements.people import NEAR, person
 from ..elements.plants import AUTUMN, LEAF, MEADOW_FLOWERS, bare_tree, flowers, grass, pine, tree
 from ..elements.sky import sky
 from ..palette import Colour, mix, scaled
@@ -54,7 +54,7 @@ def village(stage: Stage) -> None:
         church(stage, x, height_at(lines[1], x) + 12, rng.uniform(72, 92))
     if stage.has("flowers"):
         flowers(stage, 206, 150, MEADOW_FLOWERS)
-    _people(stage, vanish if lane else stage.spot(60), rng.uniform(234, 246), rng.uniform(46, 56))
+    _people(stage, vanish if lane else stage.spot(60), rng.uniform(234, 246), NEAR)
 
 
 def _lane(stage: Stage, vanish: float) -> None:
@@ -142,7 +142,7 @@ def _on_top(stage: Stage, line: Line, x: float) -> None:
             26 if pair else 36,
         )
     place = beside if stage.has("tree", "tent") else x
-    _people(stage, place, height_at(line, place) + 6, rng.uniform(46, 60))
+    _people(stage, place, height_at(line, place) + 6, NEAR)
     if not stage.has("windmill", "house") and rng.random() < 0.5:
         for side in (0, EDGE):
             for _ in range(2):
@@ -257,4 +257,4 @@ def field(stage: Stage) -> None:
     place = (
         spot if not stage.has("windmill", "tree", "house") else (spot + (66 if spot < 128 else -66))
     )
-    _people(stage, place, rng.uniform(222, 240), rng.uniform(52, 64))
+    _people(stage, place, rng.uniform(222, 240), NEAR)

@@ -3,7 +3,7 @@
 from ..brush import EDGE, Line, curve, fade, fill, height_at, land_path, polygon, ridge, sweep
 from ..elements.land import SANDSTONE, mountains, plain
 from ..elements.outdoors import tent
-from ..elements.people import person
+from ..elements.people import NEAR, person
 from ..elements.plants import cactus
 from ..elements.sky import sky
 from ..palette import Colour, mix, scaled
@@ -115,4 +115,4 @@ def _travellers(stage: Stage, line: Line) -> None:
         tent(stage, x, y, 66, stage.colour("white", "orange"))
     for kind in ("man", "woman"):
         if stage.has(kind):
-            person(stage, kind, x, y, stage.rng.uniform(44, 56), stage.colour(), True)
+            person(stage, kind, x, y, NEAR, stage.colour(), True)

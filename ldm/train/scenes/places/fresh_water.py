@@ -9,7 +9,7 @@ from ..brush import EDGE, box, curve, fade, fill, height_at, puff, puff_paint, r
 from ..elements.buildings import LOGS, house
 from ..elements.land import GRASS, GREEN_HILL, ROCK, ground, mist_bank, mountains, plain
 from ..elements.outdoors import bridge, dock, tent
-from ..elements.people import person
+from ..elements.people import NEAR, person
 from ..elements.plants import AUTUMN, LEAF, bush, pine, tree
 from ..elements.sky import sky
 from ..elements.vessels import HULL, boat, sailboat
@@ -334,10 +334,10 @@ def _by_the_pool(stage: Stage, line: tuple[np.ndarray, np.ndarray]) -> None:
     x = stage.rng.choice((stage.rng.uniform(40, 84), stage.rng.uniform(172, 216)))
     y = height_at(line, x) + 5
     if stage.has("couple"):
-        person(stage, "man", x - 8, y, 44, (0.25, 0.40, 0.75))
-        person(stage, "woman", x + 10, y, 41, (0.90, 0.30, 0.35))
+        person(stage, "man", x - 16, y, NEAR, (0.25, 0.40, 0.75))
+        person(stage, "woman", x + 17, y, NEAR * 0.93, (0.90, 0.30, 0.35))
     for kind in ("man", "woman"):
         if stage.has(kind):
-            person(stage, kind, x, y, 46, stage.colour())
+            person(stage, kind, x, y, NEAR, stage.colour())
     if stage.has("tent"):
         tent(stage, x, y, 58, stage.colour("orange"))

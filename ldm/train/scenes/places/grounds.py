@@ -4,7 +4,7 @@ from ..brush import EDGE, box, curve, fade, fill, glow, height_at, polygon, ridg
 from ..elements.buildings import LAMP
 from ..elements.land import GRASS, GREEN_HILL, ROCK, ground, mountains, plain
 from ..elements.outdoors import bench
-from ..elements.people import person
+from ..elements.people import NEAR, person
 from ..elements.plants import AUTUMN, MEADOW_FLOWERS, pine, tree
 from ..elements.sky import sky
 from ..palette import WHITE, Colour, mix, scaled
@@ -110,7 +110,7 @@ def garden(stage: Stage) -> None:
         tree(stage, spot, 214, rng.uniform(92, 116))
     if stage.has("bench"):
         bench(stage, spot, 232, rng.uniform(66, 80))
-    _people(stage, foot, rng.uniform(228, 242), rng.uniform(50, 60))
+    _people(stage, foot, rng.uniform(228, 242), NEAR)
 
 
 def _roof(stage: Stage, x: float, y: float, half: float, tall: float) -> None:
@@ -243,6 +243,4 @@ def temple(stage: Stage) -> None:
             rng.uniform(100, 124),
             mix(hue, WHITE, 0.5) if light.snowy else hue,
         )
-    _people(
-        stage, foot_x if rng.random() < 0.5 else spot, rng.uniform(230, 243), rng.uniform(48, 58)
-    )
+    _people(stage, foot_x if rng.random() < 0.5 else spot, rng.uniform(230, 243), NEAR)

@@ -191,7 +191,7 @@ def room(stage: Stage) -> None:
         _lamp(stage, inside, away - side * 26, foot - 46, 34)
     else:
         _lamp(stage, inside, away + side * 78, foot - 4, 88)
-    at, low, tall = 128 + side * rng.uniform(-6, 60), rng.uniform(232, 243), rng.uniform(82, 96)
+    at, low, tall = 128 + side * rng.uniform(-6, 60), rng.uniform(232, 243), rng.uniform(92, 100)
     for kind in ("man", "woman", "child"):
         if stage.has(kind):
             person(stage, kind, at, low, tall, stage.colour())

@@ -189,7 +189,7 @@ def _in_front(stage: Stage, foot: float) -> None:
     )
     if stage.has("people", "umbrellas"):
         for slot in range(3):
-            x, tall = 44 + slot * 82 + rng.uniform(-20, 20), rng.uniform(44, 54)
+            x, tall = 44 + slot * 82 + rng.uniform(-20, 20), rng.uniform(52, 60)
             y = foot + rng.uniform(12, 20)
             person(stage, rng.choice(("man", "woman")), x, y, tall, rng.choice(clothes), True)
             if stage.has("umbrellas"):

@@ -6,7 +6,7 @@ from ..brush import EDGE, curve, fade, fill, height_at, polygon, ridge, sweep
 from ..elements.buildings import LOGS, house
 from ..elements.land import ground, mist_bank, mountains
 from ..elements.outdoors import tent
-from ..elements.people import person
+from ..elements.people import NEAR, person
 from ..elements.plants import AUTUMN, PINE, TRUNK, bush, pine, tree
 from ..elements.sky import sky
 from ..palette import Colour, mix, scaled
@@ -51,7 +51,7 @@ def _dwellers(stage: Stage, x: float, y: float) -> None:
         tent(stage, x, y, rng.uniform(56, 68), stage.colour("orange"))
     for kind in ("man", "woman", "child"):
         if stage.has(kind):
-            person(stage, kind, x, y, rng.uniform(46, 60), stage.colour(), rng.random() < 0.6)
+            person(stage, kind, x, y, NEAR, stage.colour(), rng.random() < 0.6)
 
 
 def _path(stage: Stage) -> None:
