@@ -316,7 +316,7 @@ class Engine(Collection):
         if ticket.ended:
             return
         try:
-            for event in request.report():
+            for event in [*request.report()]:  # a preview takes a while; what it goes with, waits
                 self._tell(ticket, event)
         except Exception as error:
             self._end(ticket, explained(error))

@@ -144,24 +144,31 @@ async def show_grid(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
     yield {**running, form.stage: table.markup("drawing")}
     seconds, shown_at = 0.0, 0.0
     async with aclosing(job.watch()) as news:
-        async for index, event in news:
-            match event:
-                case Exception():
-                    table.failures[index] = failure(event)
-                    yield {form.stage: table.markup("drawing")}
-                case Loading() | Queued() if not table.steps:
-                    yield {form.status: waiting_line(event, first.recipe.model)}
-                case Progress(step, steps, _):
-                    table.steps[index] = step / steps
-                    yield {form.status: table.status()}
-                case Result(pictures, spent):
-                    seconds = max(seconds, spent)
-                    table.pictures[index], table.steps[index] = pictures[0], 1.0
-                    table.files[index] = keep_file(pictures[0], form.stage)
-                    if time.monotonic() - shown_at < EVERY:
-                        continue  # cells of one batch end together; the table is large
-                    shown_at = time.monotonic()
-                    yield {form.stage: table.markup("drawing"), form.status: table.status()}
+        async for events in news:
+            updates: Updates = {}
+            for index, event in events:
+                match event:
+                    case Exception():
+                        table.failures[index] = failure(event)
+                        updates[form.stage] = table.markup("drawing")
+                    case Loading() | Queued() if not table.steps:
+                        updates[form.status] = waiting_line(event, first.recipe.model)
+                    case Progress(step, steps, _):
+                        table.steps[index] = step / steps
+                        updates[form.status] = table.status()
+                    case Result(pictures, spent):
+                        seconds = max(seconds, spent)
+                        table.pictures[index], table.steps[index] = pictures[0], 1.0
+                        table.files[index] = keep_file(pictures[0], form.stage)
+                        if time.monotonic() - shown_at < EVERY:
+                            continue  # cells of one batch end together; the table is large
+                        shown_at = time.monotonic()
+                        updates |= {
+                            form.stage: table.markup("drawing"),
+                            form.status: table.status(),
+                        }
+            if updates:
+                yield updates
     if job.superseded:
         yield {form.generate: gr.update(interactive=True)}
         return

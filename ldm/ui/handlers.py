@@ -116,18 +116,20 @@ async def show(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
     (request,) = job.requests
     recipe = request.recipe
     seen = _Seen(request, recipe.num_inference_steps)
-    frame = {form.stage: waiting_stage(recipe.width, recipe.height, recipe.num_images)}
+    frame: Updates = {form.stage: waiting_stage(recipe.width, recipe.height, recipe.num_images)}
     begun = False
     yield form.running(recipe)
     async with aclosing(job.watch()) as news:
-        async for _, event in news:
-            if isinstance(event, Exception):
-                yield refused(form, event) | ({form.stage: seen.left()} if begun else {})
-                return
-            updates = _shown(form, event, seen)
-            yield updates if begun else frame | updates
+        async for events in news:
+            updates: Updates = {} if begun else frame
+            for _, event in events:
+                if isinstance(event, Exception):
+                    yield refused(form, event) | ({form.stage: seen.left()} if begun else {})
+                    return
+                updates |= _shown(form, event, seen)
+            yield updates
             begun = True
-            if isinstance(event, Result):
+            if any(isinstance(event, Result) for _, event in events):
                 return
     if job.superseded:  # where it came from the same page, that shows the later run
         yield {form.generate: gr.update(interactive=True)}

@@ -50,21 +50,25 @@ async def show_upscale(form: Form, job: Job) -> AsyncGenerator[Updates, None]:
     share: dict[int, float] = {}
     seconds = 0.0
     async with aclosing(job.watch()) as news:
-        async for index, event in news:
-            match event:
-                case Exception():
-                    job.switch.set()  # one tile that fails leaves a hole
-                    yield refused(form, event) | {form.stage: empty_stage(width, height)}
-                    return
-                case Loading() | Queued() if not share:
-                    yield {form.status: waiting_line(event, recipe.model)}
-                case Progress(step, steps, _):
-                    share[index] = step / steps
-                    line = say("upscale_progress", done=len(drawn), tiles=len(job.requests))
-                    done = sum(share.values()) / len(job.requests)
-                    yield {form.status: status_line(line, done)}
-                case Result(pictures, spent):
-                    drawn[index], seconds = pictures[0], max(seconds, spent)
+        async for events in news:
+            updates: Updates = {}
+            for index, event in events:
+                match event:
+                    case Exception():
+                        job.switch.set()  # one tile that fails leaves a hole
+                        yield refused(form, event) | {form.stage: empty_stage(width, height)}
+                        return
+                    case Loading() | Queued() if not share:
+                        updates[form.status] = waiting_line(event, recipe.model)
+                    case Progress(step, steps, _):
+                        share[index] = step / steps
+                        line = say("upscale_progress", done=len(drawn), tiles=len(job.requests))
+                        done = sum(share.values()) / len(job.requests)
+                        updates[form.status] = status_line(line, done)
+                    case Result(pictures, spent):
+                        drawn[index], seconds = pictures[0], max(seconds, spent)
+            if updates:
+                yield updates
     if job.superseded:
         yield {form.generate: gr.update(interactive=True)}
         return

@@ -9,7 +9,7 @@ import pytest
 from ldm.recipe import Recipe
 from ldm.ui import jobs as module
 from ldm.ui.handlers import visitor_of
-from ldm.ui.jobs import Job, Jobs, Request
+from ldm.ui.jobs import Job, Jobs, News, Request
 from tests.ui.conftest import ScriptedEngine
 
 RECIPE = Recipe("a lake", num_inference_steps=4, guidance_scale=3, width=64, height=64, seed=9)
@@ -56,16 +56,34 @@ def test_the_oldest_are_given_up_first(
     assert wait(play()) == ["ben", "cat"]
 
 
+def kinds(events: list[News]) -> list[str]:
+    return [type(event).__name__ for _, event in events]
+
+
 def test_every_watcher_sees_the_result_and_a_late_one_only_that_is_newest(
     engine: ScriptedEngine,
 ) -> None:
     async def play() -> None:
         job = Jobs().start(engine, ("ann", "t"), [Request(RECIPE)])
-        first = [type(event).__name__ async for _, event in job.watch()]
-        late = [type(event).__name__ async for _, event in job.watch()]
-        assert first.count("Progress") == 4
+        first = [kinds(events) async for events in job.watch()]
+        (late,) = [kinds(events) async for events in job.watch()]
         assert sorted(late) == ["Loading", "Preview", "Progress", "Queued", "Result"]
-        assert first[-1] == late[-1] == "Result"
+        assert first[-1][-1] == late[-1] == "Result"
+
+    wait(play())
+
+
+def test_what_comes_at_nearly_the_same_time_comes_together(
+    engine: ScriptedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run tells eleven things, a few milliseconds apart."""
+    monkeypatch.setattr(module, "TOGETHER_SECONDS", 1.0)
+
+    async def play() -> None:
+        job = Jobs().start(engine, ("ann", "t"), [Request(RECIPE)])
+        told = [kinds(events) async for events in job.watch()]
+        assert len(told) < 5
+        assert told[-1][-1] == "Result"
 
     wait(play())
 
