@@ -110,9 +110,8 @@ class _Packable(nn.Module, ABC):
 
     @torch.no_grad()
     def pack_now(self) -> None:
-        weight = self.weight.detach()
-        if _is_packable(weight) and not weight.is_mkldnn:
-            self._take(weight)
+        if _is_packable(self.weight) and not self.weight.is_mkldnn:
+            self._take(self.weight.detach())
 
     def _take(self, weight: Tensor) -> None:
         """Keep a plain weight packed."""

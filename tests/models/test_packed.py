@@ -177,6 +177,18 @@ def test_a_layer_that_learns_stays_plain_and_gets_its_gradient(kind: str) -> Non
         assert gradient is not None and gradient.norm() > 0
 
 
+@needs_bfloat16
+def test_a_layer_that_learns_stays_plain_when_another_is_packed() -> None:
+    """As a decoder that is trained beside an encoder that only tests it."""
+    resting, learning = nets = [Linear(256, 256).bfloat16() for _ in range(2)]
+    resting.requires_grad_(False)
+    pack(nn.Sequential(*nets))
+    resting(torch.zeros(1, 256).bfloat16())
+    assert resting.weight.is_mkldnn and not learning.weight.is_mkldnn
+    learning(torch.ones(1, 256).bfloat16()).sum().backward()
+    assert learning.weight.grad is not None
+
+
 def test_quarters_are_the_enlarged_maps_convolution() -> None:
     """Written out in float64 from the four small convolutions, against the definition."""
     torch.manual_seed(0)
