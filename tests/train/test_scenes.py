@@ -21,6 +21,7 @@ from ldm.train.scenes import PLACES, Spec, describe, draw, is_held_out, random_l
 from ldm.train.scenes.__main__ import main
 from ldm.train.scenes.places import country, street
 from ldm.train.scenes.spec import VIEWS
+from ldm.train.scenes.stage import LAYOUTS
 
 TIMES = ("dawn", "day", "sunset", "twilight", "night")
 
@@ -157,10 +158,9 @@ def test_seeds_differ() -> None:
     assert len({sample(seed, 32, sprites=None).image.tobytes() for seed in range(40)}) == 40
 
 
-def test_a_place_has_six_layouts_whatever_the_seed() -> None:
-    """Of sixty seeds one of six is missing once in 9,000."""
+def test_a_place_has_as_many_layouts_as_are_listed() -> None:
     spec = Spec("city", "night", "clear", (), ("avenue",))
-    assert len({draw(spec, seed, 64).tobytes() for seed in range(60)}) == 6
+    assert len({draw(spec, seed, 64).tobytes() for seed in range(20)}) == len(LAYOUTS)
 
 
 @pytest.mark.parametrize("place", ["village", "city"])
@@ -328,10 +328,10 @@ def test_the_showcase_prompts_are_inside_the_distribution(
 ) -> None:
     rng = random.Random(5)
     found = 0
-    for spec in (random_landscape(rng) for _ in range(40_000)):
+    for spec in (random_landscape(rng) for _ in range(120_000)):
         if spec.place == place and spec.time in times and spec.weather == weather:
             found += bool(re.match(pattern, describe(spec, rng).lower()))
-    assert found >= 5  # in 40,000; a training run draws many times that
+    assert found >= 5  # some 16 of the rarest are expected
 
 
 def test_held_out_captions(captions: list[tuple[Spec, str]]) -> None:

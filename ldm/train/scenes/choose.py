@@ -164,7 +164,7 @@ def random_composite(rng: random.Random, sprites: SpriteStore, held_out: bool = 
         if roll > 0.86 and concept.countable:
             most = 3 if concept.size in ("tiny", "small", "medium") else 2
             return replace(scene, things=(replace(thing, count=rng.randint(2, most)),))
-        where = rng.choice(("left", "middle", "right"))
+        where = rng.choice(("left", "middle", "middle", "right"))
         size = rng.choices(("medium", "small", "large"), (10, 1, 1))[0]
         return replace(scene, things=(replace(thing, where=where, size=size),))
     raise LookupError(f"random_composite: found no thing for any place, held_out={held_out}")

@@ -172,12 +172,13 @@ PLACES: dict[str, Habitat] = {
 }
 ROOFED = frozenset(("forest", "room"))  # where there is no open sky to speak of
 
-# How a place is seen; exactly one of these is among the options of its specs.
+# How a place is seen; exactly one of these is among the options of its specs, the first unless the
+# caption says so.
 VIEWS: dict[str, tuple[str, ...]] = {
     "forest": ("path", "trunks", "clearing", "slopes"),
-    "desert": ("dunes", "dunes", "rocks"),
+    "desert": ("dunes", "rocks"),
     "village": ("lane", "slope"),
-    "city": ("avenue", "avenue", "row"),
+    "city": ("avenue", "row"),
     "field": ("wheat", "sunflowers", "lavender"),
     "room": ("living", "bedroom", "study"),
 }
@@ -199,6 +200,7 @@ COLOURED = frozenset(
         "bus",
     )
 )
+FIRST_VIEW = 0.3  # the share of pictures with the first, before all are drawn alike
 UMBRELLAS = frozenset(("umbrellas", "umbrella_man", "umbrella_woman"))
 _WEIGHTS = {
     "lake": 12,
@@ -271,9 +273,8 @@ def random_landscape(rng: random.Random) -> Spec:
         if _fits(name, time, weather) and rng.random() < chance
     ]
     if place in VIEWS:
-        options.append(
-            rng.choice([view for view in VIEWS[place] if _shows(view, subjects, weather)])
-        )
+        views = [view for view in VIEWS[place] if _shows(view, subjects, weather)]
+        options.append(views[0] if rng.random() < FIRST_VIEW else rng.choice(views))
     if subjects and subjects[0] in COLOURED and rng.random() < (0.25 if time == "night" else 0.5):
         options.append(rng.choice(list(PAINTS)))
     if time == "night" and weather == CLEAR and place not in ROOFED:

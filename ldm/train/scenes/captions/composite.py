@@ -9,7 +9,7 @@ from .landscape import SceneWriter, caption_by
 from .thing_words import Phrase, phrase
 
 THING_UNSAID = 0.02
-WHERE_SAID = 0.5
+WHERE_SAID = {"left": 1.0, "middle": 0.15, "right": 1.0}
 SIDES = {
     "left": ("on the left", "on the left", "on the left side", "to the left", "at the left"),
     "right": ("on the right", "on the right", "on the right side", "to the right", "at the right"),
@@ -64,7 +64,9 @@ class CompositeWriter(SceneWriter):
     def side(self) -> str:
         """ " on the left" for one thing, if it is to be said."""
         thing = self.spec.things[0]
-        if len(self.spec.things) > 1 or thing.count > 1 or self.rng.random() > WHERE_SAID:
+        if len(self.spec.things) > 1 or thing.count > 1:
+            return ""
+        if self.rng.random() > WHERE_SAID[thing.where]:
             return ""
         return " " + self.pick(SIDES[thing.where])
 

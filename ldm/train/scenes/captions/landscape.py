@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from ..palette import PAINTS
-from ..spec import ROOFED, Spec
+from ..spec import ROOFED, VIEWS, Spec
 from . import place_words, subject_words, wording
 
 TIME_UNSAID_BY_DAY = 0.5
@@ -72,11 +72,11 @@ class SceneWriter:
         spec, table = self.spec, place_words.PLACE_WORDS[self.spec.place]
         if spec.place == "forest":
             return self._forest()
-        choices = list(table.names)
+        choices = [] if self._view() else list(table.names)
         for option, names in table.views:
             if self.has(option) or option in self.subjects:
                 choices += names * (2 if choices else 1)
-        if spec.time == "day" and spec.weather == "clear":
+        if spec.time == "day" and spec.weather == "clear" and not self._view():
             choices += table.bright
         chosen = self.rng.choice(choices)
         for option in ("autumn", "flowers"):
@@ -86,7 +86,16 @@ class SceneWriter:
                 self.drop(option)
         return chosen
 
+    def _view(self) -> tuple[str, ...]:
+        """Words for how the place is seen, where that is not as one takes for granted."""
+        others = VIEWS.get(self.spec.place, ())[1:]
+        views = place_words.PLACE_WORDS[self.spec.place].views
+        found = (names for option, names in views if option in others and self.has(option))
+        return next(found, ())
+
     def _forest(self) -> str:
+        if self._view():
+            return self.pick(self._view())
         table = place_words.PLACE_WORDS["forest"]
         view = next((names for option, names in table.views if self.has(option)), ())
         if self.has("autumn"):
@@ -211,8 +220,8 @@ class SceneWriter:
         table = place_words.PLACE_WORDS[spec.place]
         place = self.pick(table.tags)
         views = [names for option, names in table.views if self.has(option)]
-        if spec.place == "field":
-            place = re.sub(r"^(a|an|the) ", "", self.pick(views[0]))
+        if spec.place == "field" or self._view():
+            place = re.sub(r"^(a|an|the) ", "", self.pick(self._view() or views[0]))
         parts += self.subject_tags()
         parts.insert(self.rng.randint(0, 1), place)
         if self.say_time:

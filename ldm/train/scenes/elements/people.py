@@ -11,9 +11,15 @@ from ..palette import WHITE, Colour, mix, scaled
 from ..stage import Stage
 
 SKIN: tuple[Colour, ...] = ((0.93, 0.74, 0.60), (0.80, 0.58, 0.43), (0.56, 0.38, 0.27))
-HAIR: tuple[Colour, ...] = ((0.13, 0.10, 0.10), (0.34, 0.20, 0.11), (0.55, 0.36, 0.16))
+HAIR: tuple[Colour, ...] = ((0.55, 0.36, 0.16), (0.34, 0.20, 0.11), (0.13, 0.10, 0.10))
 NEAR = 80.0  # how tall somebody near the viewer is: as small as a face can be seen
 TROUSERS: tuple[Colour, ...] = ((0.16, 0.19, 0.30), (0.24, 0.22, 0.20), (0.30, 0.34, 0.42))
+
+
+def _skin_and_hair(stage: Stage, kind: str) -> tuple[Colour, Colour]:
+    """Man, woman and child differ, so that people of all three kinds are to be seen."""
+    number = (("man", "woman", "child").index(kind) + stage.layout) % len(SKIN)
+    return stage.light.near(SKIN[number]), stage.light.near(HAIR[number])
 
 
 def _long_hair(stage: Stage, x: float, y: float, radius: float, hair: Colour) -> None:
@@ -52,7 +58,7 @@ def person(
     if kind == "child":
         height *= 0.68
     cloth = light.near(clothes)
-    skin, hair = light.near(stage.rng.choice(SKIN)), light.near(stage.rng.choice(HAIR))
+    skin, hair = _skin_and_hair(stage, kind)
     radius = height * (0.105 if kind != "child" else 0.14)
     head_y = y - height * 0.81 - radius * 0.75
     canvas.drawOval(oval(x, y, height * 0.22, height * 0.035), fill((0.0, 0.0, 0.05), 0.25))
@@ -106,7 +112,7 @@ def person(
 def sitting(stage: Stage, kind: str, x: float, y: float, height: float, clothes: Colour) -> None:
     """Upper body of someone seated, waist at (x, y); `height` as if standing."""
     light, radius = stage.light, height * 0.115
-    skin, hair = light.near(stage.rng.choice(SKIN)), light.near(stage.rng.choice(HAIR))
+    skin, hair = _skin_and_hair(stage, kind)
     head_y = y - height * 0.36 - radius * 0.75
     if kind == "woman":
         _long_hair(stage, x, head_y, radius, hair)
