@@ -47,7 +47,7 @@ NARROW = (("island", "ground"), ("river", "water"))  # room for one thing, in th
 SMALL = ("tiny", "small", "medium")
 CORNERS = ("top left", "top right", "bottom left", "bottom right")
 DARK = ("twilight", "night")  # hours in which what is painted black cannot be seen
-MOST_TRIES = 200
+MOST_TRIES = 5_000  # pairs kept from training are one in twenty, and not all of them fit
 
 
 def _weight(concept: Concept) -> float:
