@@ -99,8 +99,9 @@ def test_a_recipe_sets_the_speed_ups_and_the_next_one_resets_them(tab: Tab) -> N
     drawn = recipe_in(tab.draw())
     assert [getattr(drawn, name) for name in SPEED_UPS] == [0.2, 0.8, 3, 0.5]
     tab.page.locator(".ldm-speed-ups:visible > button").click()
-    for recipe in (fast, own):
+    for recipe in (replace(fast, prompt="a hill"), own):
         drop_file(tab.page, "next.png", png_with({"recipe": recipe.to_json()}))
+        expect(tab.prompt).to_have_value(recipe.prompt)  # this one has come, not the one before
         for name in SPEED_UPS:
             entry = tab.part(name).locator("input[type=number]")
             expect(entry).to_have_value(f"{getattr(recipe, name):g}")
