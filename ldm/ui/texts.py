@@ -59,7 +59,7 @@ TEXT_EXAMPLES = (
     "a tea garden with mist in the early morning",
     "a rocket above a city street at night",
     "a fox on the right in a snowy forest",
-    "a sailboat on the ocean at dawn",
+    "palm trees on a sandy beach on a sunny day",
 )
 
 # Strength in words: (up to and including, key).
