@@ -68,6 +68,7 @@ def test_every_watcher_sees_the_result_and_a_late_one_only_that_is_newest(
         first = [kinds(events) async for events in job.watch()]
         (late,) = [kinds(events) async for events in job.watch()]
         assert sorted(late) == ["Loading", "Preview", "Progress", "Queued", "Result"]
+        assert sum(events.count("Progress") for events in first) == 4
         assert first[-1][-1] == late[-1] == "Result"
 
     wait(play())

@@ -60,7 +60,9 @@ class Board:
         return np.random.default_rng(self._stream(_asking()).getrandbits(64))
 
     def _stream(self, name: str) -> random.Random:
-        return self._streams.setdefault(name, random.Random(f"{name} {self.layout}"))
+        if name not in self._streams:
+            self._streams[name] = random.Random(f"{name} {self.layout}")
+        return self._streams[name]
 
     def snapshot(self) -> skia.Image:
         return self.surface.makeImageSnapshot()

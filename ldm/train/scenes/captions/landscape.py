@@ -72,11 +72,12 @@ class SceneWriter:
         spec, table = self.spec, place_words.PLACE_WORDS[self.spec.place]
         if spec.place == "forest":
             return self._forest()
-        choices = [] if self._view() else list(table.names)
+        unusual = bool(self._view())
+        choices = [] if unusual else list(table.names)
         for option, names in table.views:
             if self.has(option) or option in self.subjects:
                 choices += names * (2 if choices else 1)
-        if spec.time == "day" and spec.weather == "clear" and not self._view():
+        if spec.time == "day" and spec.weather == "clear" and not unusual:
             choices += table.bright
         chosen = self.rng.choice(choices)
         for option in ("autumn", "flowers"):
@@ -94,8 +95,8 @@ class SceneWriter:
         return next(found, ())
 
     def _forest(self) -> str:
-        if self._view():
-            return self.pick(self._view())
+        if view := self._view():
+            return self.pick(view)
         table = place_words.PLACE_WORDS["forest"]
         view = next((names for option, names in table.views if self.has(option)), ())
         if self.has("autumn"):
@@ -106,8 +107,7 @@ class SceneWriter:
                 place_words.AUTUMN_PATH * 2 if self.has("path") else ()
             )
             return self.pick(choices)
-        pines = place_words.PINE_FOREST if not self.has("trunks") else ()
-        return self.pick((*table.names, *view, *view, *pines))
+        return self.pick((*table.names, *view, *view, *place_words.PINE_FOREST))
 
     def at(self, place: str) -> str:
         """The preposition for something at `place`, a wording of this spec's place."""
@@ -219,9 +219,11 @@ class SceneWriter:
         spec, parts = self.spec, []
         table = place_words.PLACE_WORDS[spec.place]
         place = self.pick(table.tags)
-        views = [names for option, names in table.views if self.has(option)]
-        if spec.place == "field" or self._view():
-            place = re.sub(r"^(a|an|the) ", "", self.pick(self._view() or views[0]))
+        view = self._view()
+        if spec.place == "field":  # has no name of its own
+            view = next(names for option, names in table.views if self.has(option))
+        if view:
+            place = re.sub(r"^(a|an|the) ", "", self.pick(view))
         parts += self.subject_tags()
         parts.insert(self.rng.randint(0, 1), place)
         if self.say_time:

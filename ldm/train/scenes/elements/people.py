@@ -108,6 +108,17 @@ def person(
     _head(stage, x, head_y, radius, skin, hair)
 
 
+def people(stage: Stage, x: float, y: float) -> None:
+    """Man, woman, child or couple of the spec at (x, y), near the viewer."""
+    walking = stage.rng.random() < 0.4
+    if stage.has("couple"):
+        person(stage, "man", x - NEAR * 0.2, y, NEAR, (0.25, 0.40, 0.75), walking)
+        person(stage, "woman", x + NEAR * 0.22, y, NEAR * 0.93, (0.90, 0.30, 0.36), walking)
+    for kind in ("man", "woman", "child"):
+        if stage.has(kind):
+            person(stage, kind, x, y, NEAR, stage.colour(), walking)
+
+
 @shows
 def sitting(stage: Stage, kind: str, x: float, y: float, height: float, clothes: Colour) -> None:
     """Upper body of someone seated, waist at (x, y); `height` as if standing."""

@@ -8,7 +8,7 @@ from ..brush import EDGE, Line, box, fade, fill, height_at, oval, polygon, ridge
 from ..elements.buildings import church, house, windmill
 from ..elements.land import GRASS, GREEN_HILL, ROCK, ground, mountains, plain
 from ..elements.outdoors import campfire, tent
-from ..elements.people import NEAR, person
+from ..elements.people import people
 from ..elements.plants import AUTUMN, LEAF, MEADOW_FLOWERS, bare_tree, flowers, grass, pine, tree
 from ..elements.sky import sky
 from ..palette import Colour, mix, scaled
@@ -17,17 +17,6 @@ from ..stage import Stage
 WHEAT: Colour = (0.92, 0.76, 0.32)
 LAVENDER: Colour = (0.56, 0.42, 0.80)
 SUNFLOWER: Colour = (0.98, 0.80, 0.12)
-
-
-def _people(stage: Stage, x: float, y: float, height: float) -> None:
-    """Man, woman, child or couple of the spec at (x, y)."""
-    walking = stage.rng.random() < 0.4
-    if stage.has("couple"):
-        person(stage, "man", x - height * 0.2, y, height, (0.25, 0.40, 0.75), walking)
-        person(stage, "woman", x + height * 0.22, y, height * 0.93, (0.90, 0.30, 0.36), walking)
-    for kind in ("man", "woman", "child"):
-        if stage.has(kind):
-            person(stage, kind, x, y, height, stage.colour(), walking)
 
 
 def village(stage: Stage) -> None:
@@ -54,7 +43,7 @@ def village(stage: Stage) -> None:
         church(stage, x, height_at(lines[1], x) + 12, rng.uniform(72, 92))
     if stage.has("flowers"):
         flowers(stage, 206, 150, MEADOW_FLOWERS)
-    _people(stage, vanish if lane else stage.spot(60), rng.uniform(234, 246), NEAR)
+    people(stage, vanish if lane else stage.spot(60), rng.uniform(234, 246))
 
 
 def _lane(stage: Stage, vanish: float) -> None:
@@ -142,7 +131,7 @@ def _on_top(stage: Stage, line: Line, x: float) -> None:
             26 if pair else 36,
         )
     place = beside if stage.has("tree", "tent") else x
-    _people(stage, place, height_at(line, place) + 6, NEAR)
+    people(stage, place, height_at(line, place) + 6)
     if not stage.has("windmill", "house") and rng.random() < 0.5:
         for side in (0, EDGE):
             for _ in range(2):
@@ -257,4 +246,4 @@ def field(stage: Stage) -> None:
     place = (
         spot if not stage.has("windmill", "tree", "house") else (spot + (66 if spot < 128 else -66))
     )
-    _people(stage, place, rng.uniform(222, 240), NEAR)
+    people(stage, place, rng.uniform(222, 240))

@@ -4,7 +4,7 @@ from ..brush import EDGE, box, curve, fade, fill, glow, height_at, polygon, ridg
 from ..elements.buildings import LAMP
 from ..elements.land import GRASS, GREEN_HILL, ROCK, ground, mountains, plain
 from ..elements.outdoors import bench
-from ..elements.people import NEAR, person
+from ..elements.people import people
 from ..elements.plants import AUTUMN, MEADOW_FLOWERS, pine, tree
 from ..elements.sky import sky
 from ..palette import WHITE, Colour, mix, scaled
@@ -16,17 +16,6 @@ STONE: Colour = (0.72, 0.71, 0.68)
 VERMILION: Colour = (0.80, 0.24, 0.16)
 TILES: Colour = (0.22, 0.30, 0.36)
 BLOSSOM: tuple[Colour, ...] = ((0.98, 0.72, 0.80), (0.96, 0.62, 0.74), (0.99, 0.82, 0.87))
-
-
-def _people(stage: Stage, x: float, y: float, height: float) -> None:
-    """Man, woman, child or couple of the spec at (x, y)."""
-    walking = stage.rng.random() < 0.4
-    if stage.has("couple"):
-        person(stage, "man", x - height * 0.2, y, height, (0.25, 0.40, 0.75), walking)
-        person(stage, "woman", x + height * 0.22, y, height * 0.93, (0.90, 0.30, 0.36), walking)
-    for kind in ("man", "woman", "child"):
-        if stage.has(kind):
-            person(stage, kind, x, y, height, stage.colour(), walking)
 
 
 def _hedge(stage: Stage, x: float, y: float, width: float, height: float, distance: float) -> None:
@@ -110,7 +99,7 @@ def garden(stage: Stage) -> None:
         tree(stage, spot, 214, rng.uniform(92, 116))
     if stage.has("bench"):
         bench(stage, spot, 232, rng.uniform(66, 80))
-    _people(stage, foot, rng.uniform(228, 242), NEAR)
+    people(stage, foot, rng.uniform(228, 242))
 
 
 def _roof(stage: Stage, x: float, y: float, half: float, tall: float) -> None:
@@ -243,4 +232,4 @@ def temple(stage: Stage) -> None:
             rng.uniform(100, 124),
             mix(hue, WHITE, 0.5) if light.snowy else hue,
         )
-    _people(stage, foot_x if rng.random() < 0.5 else spot, rng.uniform(230, 243), NEAR)
+    people(stage, foot_x if rng.random() < 0.5 else spot, rng.uniform(230, 243))
