@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel
 
+from ldm.checkpoints import load as loading
 from ldm.checkpoints.load import choose_device, choose_dtype, load
 
 CPU, FLOAT32 = torch.device("cpu"), torch.float32
@@ -185,9 +186,23 @@ def test_device_and_dtype_are_this_machines() -> None:
     torch.zeros(1, device=device)  # it exists
     kinds = {"cuda": torch.float16, "mps": torch.float16}
     assert {choose_dtype(torch.device(name)) for name in kinds} == set(kinds.values())
-    able = torch.cpu.get_capabilities()
-    fast = bool(able.get("avx512_bf16") or able.get("amx_bf16"))
-    assert choose_dtype(CPU) == (torch.bfloat16 if fast else torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("able", "faster", "wanted"),
+    [
+        ({}, True, torch.float32),
+        ({"avx512_bf16": True}, True, torch.bfloat16),
+        ({"avx512_bf16": True}, False, torch.float32),
+        ({"avx512_bf16": True, "amx_bf16": True}, False, torch.bfloat16),
+    ],
+)
+def test_a_cpu_calculates_in_bfloat16_where_that_is_faster(
+    able: dict[str, bool], faster: bool, wanted: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    monkeypatch.setattr(loading, "_multiplies_faster_in_bfloat16", lambda: faster)
+    assert choose_dtype(CPU) == wanted
 
 
 def test_without_a_device_or_dtype_the_machine_chooses(saved: Path) -> None:

@@ -250,7 +250,7 @@ class SceneWriter:
         text = f"{head} {at} {place}"
         nouns = self.subject_nouns()
         if nouns:
-            text += self.pick((" with ", ", ", " and ")) + nouns
+            text += self.pick((" with ", ", ")) + nouns
         return re.sub(r"\b(an?) (?=([a-z]))", _article, text) + self._extras()
 
     def sentence(self) -> str:

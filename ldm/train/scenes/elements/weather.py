@@ -31,7 +31,7 @@ def _rain(stage: Stage) -> None:
     stage.canvas.drawRect(box(0, 0, EDGE, EDGE), fill(light.middle, 0.12))
     tone = mix(light.horizon, (0.88, 0.94, 1.0), 0.62)
     slant = rng.uniform(0.1, 0.32)
-    for width, alpha, count, length in ((0.8, 0.32, 90, 9.0), (1.2, 0.42, 55, 14.0)):
+    for width, alpha, count, length in ((1.2, 0.42, 64, 14.0), (1.8, 0.5, 40, 22.0)):
         streaks = skia.Path()
         for _ in range(count):
             x, y = rng.uniform(-10, EDGE + 20), rng.uniform(-14, EDGE)
@@ -44,7 +44,7 @@ def _rain(stage: Stage) -> None:
 def _snow(stage: Stage) -> None:
     rng = stage.rng
     tone = mix(WHITE, stage.light.horizon, 0.12 * stage.light.darkness)
-    for radius, count in ((1.0, 80), (1.5, 45), (2.3, 22)):
+    for radius, count in ((1.5, 64), (2.2, 40), (3.2, 20)):
         flakes = skia.Path()
         for _ in range(count):
             flakes.addCircle(
