@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
+from ldm.alternatives import chosen
+
 VERSION = 1
 TASKS = ("text_to_image", "image_to_image", "inpaint", "upscale")
 WITH_PICTURE = TASKS[1:]  # the tasks that start from a picture
@@ -266,10 +268,21 @@ class Recipe:
         return cls(**values)
 
     def for_image(self, index: int) -> "Recipe":
-        """The recipe that draws picture `index` (from 0) of this request alone."""
+        """The recipe that draws picture `index` (from 0) of this request alone, with the
+        alternatives that its captions take (`ldm.alternatives`).
+        """
         if not 0 <= index < self.num_images:
             raise RecipeError("index", index, f"0 to {self.num_images - 1}")
+        seed, other = self.seed, self.variation_seed
         if self.variation_strength:
-            counted = (self.variation_seed + index) % 2**32
-            return replace(self, variation_seed=counted, num_images=1)
-        return replace(self, seed=(self.seed + index) % 2**32, num_images=1)
+            other = (other + index) % 2**32
+        else:
+            seed = (seed + index) % 2**32
+        return replace(
+            self,
+            prompt=chosen(self.prompt, seed),
+            negative_prompt=chosen(self.negative_prompt, seed),
+            seed=seed,
+            variation_seed=other,
+            num_images=1,
+        )

@@ -12,11 +12,11 @@ from PIL import Image
 from tomesd.merge import bipartite_soft_matching_random2d
 
 from ldm.checkpoints.load import Checkpoint, load
-from ldm.engine.steps import Steps, by_kind
+from ldm.engine.steps import Steps
 from ldm.explain.attention import layers_of
 from ldm.explain.recording import Recorder
 from ldm.models.merging import Merged
-from ldm.pipeline import Request, advance, check, run
+from ldm.pipeline import Request, advance, by_kind, check, run
 from ldm.recipe import Recipe, RecipeError
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array:DeprecationWarning")

@@ -3,13 +3,15 @@
 // Runs once a component, with `element`, `props`, `server` and `watch` from Gradio.
 
 const line = element.querySelector(".ldm-tokens");
+const open = element.querySelector(".ldm-open");
 const unknown = element.querySelector(".ldm-unknown");
 const PAUSE = 250; // milliseconds without a keystroke
 let asked = 0;
 let timer = null;
 
-function show(count, text) {
+function show(count) {
   line.replaceChildren();
+  open.hidden = !count?.open;
   if (!count) return;
   const several = count.ends.length > 1;
   const said = document.createElement("span");
@@ -21,7 +23,7 @@ function show(count, text) {
     : `${values.tokens} of ${values.limit} tokens`;
   line.append(said);
   if (!several) return;
-  const characters = Array.from(text); // the ends are counted in whole characters
+  const characters = Array.from(count.counted); // the ends are counted in whole characters
   let start = 0;
   for (const end of count.ends) {
     const piece = document.createElement("mark");
@@ -66,11 +68,11 @@ async function count() {
   try {
     const answer = await server.count_tokens({ text, model });
     if (turn !== asked) return;
-    show(answer, text);
+    show(answer);
     nameUnknown(answer?.unknown ?? []);
   } catch {
     if (turn !== asked) return;
-    show(null, text); // without the connection nothing is claimed
+    show(null); // without the connection nothing is claimed
     nameUnknown([]);
   }
 }

@@ -90,7 +90,7 @@ def _multiplies_faster_in_bfloat16() -> bool:
         for dtype in best:
             matrix = torch.ones(512, 512, dtype=dtype, device="cpu")
             start = perf_counter()
-            matrix @ matrix
+            torch.mm(matrix, matrix)
             best[dtype] = min(best[dtype], perf_counter() - start)
     return best[torch.bfloat16] < best[torch.float32]
 

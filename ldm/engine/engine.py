@@ -24,7 +24,7 @@ from PIL import Image
 from ldm.checkpoints.extras import Extras
 from ldm.checkpoints.memory import Thrift
 from ldm.collection import Collection
-from ldm.engine.steps import Steps, by_kind, explained
+from ldm.engine.steps import Steps, explained
 from ldm.engine.tickets import (
     EngineBusy,
     EngineClosed,
@@ -35,7 +35,7 @@ from ldm.engine.tickets import (
 )
 from ldm.events import Event, Loading, Queued, Result
 from ldm.models.apart import apart
-from ldm.pipeline import Request, Row, Watcher, check, check_pictures, own_recipe
+from ldm.pipeline import Request, Row, Watcher, by_kind, check, check_pictures, own_recipe
 from ldm.recipe import Recipe
 
 LONGEST_SLEEP = 1.0  # seconds between looks at the clock while nothing can be drawn

@@ -6,8 +6,7 @@ that fails does so alone. Knows nothing of requests, visitors or threads.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -92,11 +91,3 @@ class Steps:
             *self._answers(checkpoint, rows[:half], failures),
             *self._answers(checkpoint, rows[half:], failures),
         ]
-
-
-def by_kind(rows: Iterable[Row]) -> list[list[Row]]:
-    """Rows that can share U-Net calls, together."""
-    kinds: dict[Kind, list[Row]] = defaultdict(list)
-    for row in rows:
-        kinds[row.kind].append(row)
-    return list(kinds.values())

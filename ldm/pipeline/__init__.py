@@ -7,7 +7,7 @@ sampler, noise level, guidance and random numbers. `run` drives one request alon
 does not know of threads, queues or visitors.
 """
 
-from ldm.pipeline.calls import advance, evaluate
+from ldm.pipeline.calls import advance, by_kind, evaluate
 from ldm.pipeline.checks import check, check_pictures, size_step, upscaled_size
 from ldm.pipeline.pictures import decode, finish, made_with
 from ldm.pipeline.request import Request, own_recipe, run
@@ -21,6 +21,7 @@ __all__ = [
     "Row",
     "Watcher",
     "advance",
+    "by_kind",
     "check",
     "check_pictures",
     "decode",

@@ -5,7 +5,8 @@ Does not know what a row makes of the answer (see `rows`), or which rows come to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -151,7 +152,16 @@ def evaluate(checkpoint: Checkpoint, rows: Sequence[Row]) -> list[Answer]:
     return [answer(index) for index in every]
 
 
+def by_kind(rows: Iterable[Row]) -> list[list[Row]]:
+    """Rows that can share U-Net calls, together."""
+    kinds: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        kinds[row.kind].append(row)
+    return list(kinds.values())
+
+
 def advance(checkpoint: Checkpoint, rows: Sequence[Row]) -> None:
-    """`evaluate`, and one move of each row's sampler."""
-    for row, answer in zip(rows, evaluate(checkpoint, rows), strict=True):
-        row.take(answer)
+    """`evaluate` for the rows of each kind, and one move of each row's sampler."""
+    for alike in by_kind(rows):
+        for row, answer in zip(alike, evaluate(checkpoint, alike), strict=True):
+            row.take(answer)

@@ -46,19 +46,21 @@ def check_words(recipe: Recipe, checkpoint: Checkpoint) -> None:
                 allowed = f"{unused!r}, as {title} models read no caption"
                 raise RecipeError(field, got, allowed)
         return
-    if not recipe.prompt.strip() and recipe.task not in WITH_PICTURE:
-        rest = ", not only spaces" if recipe.prompt else ""
-        allowed = f"1 to {MAX_PROMPT_CHARACTERS} characters{rest}"
-        raise RecipeError("prompt", recipe.prompt, allowed)
     if recipe.clip_skip >= encoder.layers:
         raise RecipeError(
             "clip_skip", recipe.clip_skip, f"0 to {encoder.layers - 1} with this model"
         )
-    for field in ("prompt", "negative_prompt"):
-        try:
-            encoder.chunks(getattr(recipe, field))
-        except PromptError as error:
-            raise RecipeError(field, error.got, error.allowed) from error
+    for index in range(recipe.num_images):
+        alone = recipe.for_image(index)
+        if not alone.prompt.strip() and recipe.task not in WITH_PICTURE:
+            rest = ", not only spaces" if recipe.prompt else ""
+            allowed = f"1 to {MAX_PROMPT_CHARACTERS} characters{rest}"
+            raise RecipeError("prompt", recipe.prompt, allowed)
+        for field in ("prompt", "negative_prompt"):
+            try:
+                encoder.chunks(getattr(alone, field))
+            except PromptError as error:
+                raise RecipeError(field, error.got, error.allowed) from error
 
 
 def check_speed_ups(recipe: Recipe, checkpoint: Checkpoint) -> None:

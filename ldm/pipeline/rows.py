@@ -234,8 +234,14 @@ def prepare(
         size = size_for(region.box, (recipe.width, recipe.height), size_step(checkpoint))
         init_image, mask = region.cut_out(size)
         drawn = replace(recipe, width=size[0], height=size[1])
+    recipes = [recipe.for_image(index) for index in range(recipe.num_images)]
+    told: dict[tuple[str, str], tuple[Conditioning, Conditioning | None]] = {}
     with checkpoint.using(recipe.loras):  # the text model's weights change with them, too
-        conditional, unconditional = conditionings(checkpoint, drawn)
+        for alone in recipes:
+            captions = alone.prompt, alone.negative_prompt
+            if captions not in told:
+                said = replace(drawn, prompt=captions[0], negative_prompt=captions[1])
+                told[captions] = conditionings(checkpoint, said)
     sampler = SAMPLERS[recipe.sampler]
     guided_sigmas = checkpoint.noise_schedule.guided_sigmas(
         recipe.guidance_start, recipe.guidance_end
@@ -246,8 +252,8 @@ def prepare(
     shape = (1, checkpoint.vae.latent_channels, drawn.height // factor, drawn.width // factor)
 
     rows = []
-    for index in range(recipe.num_images):
-        alone = recipe.for_image(index)
+    for alone in recipes:
+        conditional, unconditional = told[alone.prompt, alone.negative_prompt]
         # On the CPU for every device: a seed means the same numbers everywhere.
         generator = torch.Generator().manual_seed(alone.seed)
         extra = with_noise(start, generator)

@@ -55,7 +55,7 @@ def tiles_of(recipe: Recipe, picture: Image.Image, native: Size) -> list[Tile]:
     Each has a seed of its own, counted from the recipe's: with one seed for all, the same noise
     would show as a pattern. Raises RecipeError where there would be too many.
     """
-    size = (recipe.width, recipe.height)
+    size, alone = (recipe.width, recipe.height), recipe.for_image(0)
     boxes = tile_boxes(size, native, min(*native, *size) // _OVERLAP)
     if len(boxes) > MOST_TILES:
         got = Described(f"{described(picture)}, which makes {len(boxes)} tiles")
@@ -64,12 +64,11 @@ def tiles_of(recipe: Recipe, picture: Image.Image, native: Size) -> list[Tile]:
     tiles: list[Tile] = []
     for index, box in enumerate(boxes):
         own = replace(
-            recipe,
+            alone,
             task="image_to_image",
             seed=(recipe.seed + index) % 2**32,
             width=box[2] - box[0],
             height=box[3] - box[1],
-            num_images=1,
             init_image="",
         )
         tiles.append(Tile(own, large.crop(box), box))
@@ -83,5 +82,6 @@ def put_together(recipe: Recipe, tiles: Sequence[Tile], drawn: Sequence[Picture]
     overlap = min(right - left, bottom - top) // _OVERLAP
     whole = blend_tiles(parts, (recipe.width, recipe.height), overlap)
     made_with = read_png_text(drawn[0].png).get("made_with", "{}")
-    png = encode_png(whole, {"recipe": recipe.to_json(), "made_with": made_with})
-    return Picture(whole, png, recipe)
+    alone = recipe.for_image(0)
+    png = encode_png(whole, {"recipe": alone.to_json(), "made_with": made_with})
+    return Picture(whole, png, alone)

@@ -81,7 +81,8 @@ def _shown(form: Form, event: Event, seen: _Seen) -> Updates:
             seen.preview = event
             return {form.stage: preview_stage(images)}
         case Result(pictures, seconds):
-            stage = finished_stage(pictures, form.stage, before_of(seen.request), seconds)
+            asked = seen.request.recipe.prompt
+            stage = finished_stage(pictures, form.stage, before_of(seen.request), seconds, asked)
             line = status_line(say("done", seconds=round(seconds, 1)))
             return {form.stage: stage, **form.ready(line)}
 

@@ -130,7 +130,14 @@ def keep_file(picture: Picture, component: gr.HTML) -> str:
     return f"gradio_api/file={path}"
 
 
-def _caption(picture: Picture, url: str, alone: bool, compared: bool) -> str:
+def _chosen(recipe: Recipe, asked: str) -> str:
+    """The caption that the seed made of what was asked, where the two differ."""
+    if asked in ("", recipe.prompt):
+        return ""
+    return f'<p class="ldm-chosen">{html.escape(recipe.prompt)}</p>'
+
+
+def _caption(picture: Picture, url: str, alone: bool, compared: bool, asked: str) -> str:
     recipe = picture.recipe
     seed = f"{say('seed_shown')} <b>{recipe.seed}</b>"
     varied = ""
@@ -144,7 +151,7 @@ def _caption(picture: Picture, url: str, alone: bool, compared: bool) -> str:
     compare = _button("compare", "compare", ' aria-pressed="false"') if compared else ""
     bare = _button("bare", "download_bare", attributes({"title": "download_bare_info"}))
     return (
-        f'<figcaption><p><span class="ldm-seed">{seed}</span>'
+        f'<figcaption>{_chosen(recipe, asked)}<p><span class="ldm-seed">{seed}</span>'
         f"{size}{_button('seed', 'reuse_seed')}{picture_file(picture, url)}</p>"
         f'<p class="ldm-actions">{varied}{bare}{compare}{explain}</p>'
         f'<p class="ldm-actions">{say("send_to")} {send}</p></figcaption>'
@@ -161,10 +168,10 @@ def _compare(before: Image.Image) -> str:
     )
 
 
-def _figure(picture: Picture, url: str, alone: bool, before: Image.Image | None) -> str:
+def _figure(picture: Picture, url: str, alone: bool, before: Image.Image | None, asked: str) -> str:
     alt = alt_text(picture.recipe)
     inside = "" if before is None else _compare(fit(before, *picture.image.size))
-    caption = _caption(picture, url, alone, before is not None)
+    caption = _caption(picture, url, alone, before is not None, asked)
     shown = frame(url, alt, inside)
     return f"<figure{picture_data(picture)}>{shown}{caption}{_truth(picture)}</figure>"
 
@@ -185,13 +192,15 @@ def finished_stage(
     component: gr.HTML,
     before: Image.Image | None = None,
     seconds: float | None = None,
+    asked: str = "",
 ) -> str:
     """The finished pictures, their files kept for `component`.
 
-    before: what they are compared with. seconds: what drawing them took.
+    before: what they are compared with. seconds: what drawing them took. asked: the caption of
+    which each picture took its alternatives, and says which.
     """
     alone = len(pictures) == 1
-    items = [_figure(one, keep_file(one, component), alone, before) for one in pictures]
+    items = [_figure(one, keep_file(one, component), alone, before, asked) for one in pictures]
     first = pictures[0]
     return stage(
         "done", items, *first.image.size, below=_recipe_panel(first.recipe), seconds=seconds

@@ -5,6 +5,7 @@ import random
 import gradio as gr
 
 from ldm.engine import Engine
+from ldm.ui.chance import left_to_chance
 from ldm.ui.controls import (
     build_buttons,
     build_examples,
@@ -21,6 +22,10 @@ from ldm.ui.tokens import build_tokens, connect_tokens
 TAB = "text_to_image"
 
 
+def _link(text: str, name: str) -> gr.Button:
+    return gr.Button(label(text), size="sm", elem_id=f"{TAB}-{name}", elem_classes="ldm-link")
+
+
 def _connect_examples(examples: list[gr.Button], prompt: gr.Textbox, engine: Engine) -> None:
     """A press takes a caption; where a model says what it can draw, another brings other captions,
     in which words are used as in its training.
@@ -31,14 +36,23 @@ def _connect_examples(examples: list[gr.Button], prompt: gr.Textbox, engine: Eng
     ideas = next((captions.examples for captions in known), ())
     if len(ideas) < len(examples):
         return
-    others = gr.Button(
-        label("other_ideas"), size="sm", elem_id=f"{TAB}-ideas", elem_classes="ldm-link"
-    )
-    others.click(
+    _link("other_ideas", "ideas").click(
         lambda: random.Random().sample(ideas, len(examples)),
         None,
         examples,
         concurrency_limit=None,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _connect_chance(prompt: gr.Textbox) -> None:
+    """A press leaves to the seed what the caption leaves open."""
+    _link("leave_to_chance", "chance").click(
+        left_to_chance,
+        prompt,
+        prompt,
+        queue=False,
         show_progress="hidden",
         api_visibility="private",
     )
@@ -56,7 +70,9 @@ def build_text_to_image(engine: Engine, jobs: Jobs, visit: gr.Textbox) -> Form:
             status, stage = build_stage(TAB, native)
         with gr.Column(elem_classes="ldm-more"):
             examples = build_examples(TEXT_EXAMPLES)
-            _connect_examples(examples, prompt, engine)
+            with gr.Row(elem_classes="ldm-links"):
+                _connect_examples(examples, prompt, engine)
+                _connect_chance(prompt)
             choices = build_settings(TAB, engine)
     form = Form(
         tab=TAB,

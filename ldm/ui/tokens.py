@@ -9,13 +9,17 @@ from typing import Any
 
 import gradio as gr
 
+from ldm.alternatives import longest
 from ldm.checkpoints.captions import words_in
 from ldm.engine import Engine
 from ldm.recipe import MAX_PROMPT_CHARACTERS
 from ldm.ui.script import part
-from ldm.ui.texts import attributes
+from ldm.ui.texts import attributes, say
 
-MARKUP = '<p class="ldm-tokens"{help}></p><p class="ldm-unknown"{unknown_help} hidden></p>'
+MARKUP = (
+    '<p class="ldm-tokens"{help}></p><p class="ldm-open" hidden>{open}</p>'
+    '<p class="ldm-unknown"{unknown_help} hidden></p>'
+)
 MOST_UNKNOWN = 8  # words that are named
 ASK = "(text, model) => ({text, model})"
 
@@ -37,7 +41,8 @@ def build_tokens(tab: str, engine: Engine, text: str) -> gr.HTML:
 
     def count_tokens(asked: dict[str, Any]) -> dict[str, Any] | None:
         """Tokens, the limit of one chunk, the ends of the chunks in code points, and words that the
-        model never learned, each with the nearest one that it has.
+        model never learned, each with the nearest one that it has. Of a caption with alternatives
+        the longest is counted, and told as `counted`.
         """
         caption, model = asked.get("text"), asked.get("model")
         if not isinstance(caption, str) or model not in engine.names():
@@ -45,11 +50,14 @@ def build_tokens(tab: str, engine: Engine, text: str) -> gr.HTML:
         encoder = engine.checkpoint(str(model)).text_encoder
         if encoder is None:
             return None
-        length = encoder.length(caption[: MAX_PROMPT_CHARACTERS * 2])
+        counted = longest(caption[: MAX_PROMPT_CHARACTERS * 2])
+        length = encoder.length(counted)
         return {
             "tokens": length.tokens,
             "limit": length.limit,
             "ends": length.ends,
+            "counted": counted,
+            "open": counted != caption,
             "unknown": unknown_words(engine, str(model), caption),
         }
 
@@ -57,6 +65,7 @@ def build_tokens(tab: str, engine: Engine, text: str) -> gr.HTML:
         value={"text": text, "model": engine.names()[0]},
         html_template=MARKUP.format(
             help=attributes({"title": "tokens_help"}),
+            open=say("alternatives"),
             unknown_help=attributes({"title": "unknown_words_help"}),
         ),
         js_on_load=part("tokens"),

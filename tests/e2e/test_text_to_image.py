@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
+from ldm.alternatives import chosen
 from ldm.imaging import read_png_text
 from ldm.recipe import Recipe
+from ldm.ui.chance import LIGHT, WEATHER
 from tests.e2e.tab import RUN_MS, Tab, recipe_in
 
 pytestmark = pytest.mark.e2e
@@ -146,6 +148,28 @@ def test_other_ideas_are_captions_that_the_model_knows(tab: Tab, embedded_model:
     assert len(set(ideas)) == len(before) and set(ideas) <= set(known)
     chips.nth(2).click()
     expect(tab.prompt).to_have_value(ideas[2])
+
+
+def test_light_and_weather_are_left_to_chance(tab: Tab) -> None:
+    tab.prompt.fill("a castle")
+    expect(tab.part("tokens").locator(".ldm-open")).to_be_hidden()
+    tab.part("chance").click()
+    expect(tab.prompt).to_have_value(f"a castle {LIGHT} {WEATHER}")
+    expect(tab.part("tokens").locator(".ldm-open")).to_contain_text("in braces")
+    expect(tab.part("tokens").locator(".ldm-unknown")).to_be_hidden()
+    tab.part("num_images").locator("input").click()
+    tab.page.get_by_role("option", name="2").click()
+    tab.draw()
+    expect(tab.pictures).to_have_count(2)
+    captions = tab.part("stage").locator(".ldm-chosen").all_inner_texts()
+    recipes = [
+        Recipe.from_json(figure.get_attribute("data-recipe") or "")
+        for figure in tab.part("stage").locator("[data-state=done] figure").all()
+    ]
+    asked = f"a castle {LIGHT} {WEATHER}"
+    assert captions == [chosen(asked, recipe.seed) for recipe in recipes]
+    assert captions == [recipe.prompt for recipe in recipes]
+    assert captions[0] != captions[1]
 
 
 def test_words_that_the_model_never_learned_are_named_and_a_press_mends_one(tab: Tab) -> None:
