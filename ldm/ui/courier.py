@@ -142,7 +142,7 @@ def build_courier(engine: Engine, desk: Desk) -> None:
         preprocess=False,
         concurrency_limit=None,
         show_progress="hidden",
-        trigger_mode="multiple",
+        trigger_mode="always_last",  # of several at once the last is also the last to be answered
         api_visibility="private",
     )
     taken.then(None, courier, None, js=GENERATE, api_visibility="private")

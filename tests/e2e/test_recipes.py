@@ -88,6 +88,18 @@ def test_a_dropped_picture_fills_the_form_and_warns(tab: Tab, leaving: Leaving) 
     expect(notice).to_be_hidden()
 
 
+def test_of_recipes_that_come_at_once_the_last_one_stays(tab: Tab) -> None:
+    """Even where the answer to an earlier one takes longer."""
+    first = recipe_in(tab.draw())
+    captions = ["a hill", "a desert", "a river", "an island"]
+    for caption in captions:
+        recipe = replace(first, prompt=caption)
+        drop_file(tab.page, "next.png", png_with({"recipe": recipe.to_json()}))
+    expect(tab.prompt).to_have_value(captions[-1])
+    tab.page.wait_for_timeout(1500)  # nothing comes after it
+    expect(tab.prompt).to_have_value(captions[-1])
+
+
 def test_a_recipe_sets_the_speed_ups_and_the_next_one_resets_them(tab: Tab) -> None:
     """In their own fold, which is not open yet when the first recipe comes."""
     own = Recipe("a lake", num_inference_steps=5, guidance_scale=3, width=128, height=128)
