@@ -52,7 +52,8 @@ def encode_png(image: Image.Image, text: Mapping[str, str]) -> bytes:
         _check_text(keyword, value)
         info.add_itxt(keyword, value)
     stream = BytesIO()
-    _bare(image).save(stream, "PNG", pnginfo=info)
+    # A quarter of the time of the usual level 6, for files 4% larger (256 x 256, zlib-ng).
+    _bare(image).save(stream, "PNG", pnginfo=info, compress_level=4)
     return stream.getvalue()
 
 
