@@ -43,6 +43,7 @@ from ldm.checkpoints.vae_file import with_vae
 from ldm.checkpoints.weights import check
 from ldm.diffusion.schedule import NoiseSchedule
 from ldm.models.allocation import keep_freed_memory
+from ldm.models.apart import apart
 from ldm.models.autoencoder_tiny import AutoencoderTiny, AutoencoderTinyConfig
 from ldm.models.bert_encoder import BertEncoder
 from ldm.models.config import AutoencoderKLConfig, ConfigError, UNetConfig
@@ -85,13 +86,18 @@ def choose_device() -> torch.device:
 @cache
 def _multiplies_faster_in_bfloat16() -> bool:
     """By the best of several products of matrices in each type: some 20 ms, once a process."""
-    best = {torch.float32: inf, torch.bfloat16: inf}
-    for _ in range(6):
-        for dtype in best:
-            matrix = torch.ones(512, 512, dtype=dtype, device="cpu")
-            start = perf_counter()
-            torch.mm(matrix, matrix)
-            best[dtype] = min(best[dtype], perf_counter() - start)
+
+    def seconds() -> dict[torch.dtype, float]:
+        best = {torch.float32: inf, torch.bfloat16: inf}
+        for _ in range(6):
+            for dtype in best:
+                matrix = torch.ones(512, 512, dtype=dtype, device="cpu")
+                start = perf_counter()
+                torch.mm(matrix, matrix)
+                best[dtype] = min(best[dtype], perf_counter() - start)
+        return best
+
+    best = apart(seconds)  # whoever asks keeps no helpers
     return best[torch.bfloat16] < best[torch.float32]
 
 
@@ -102,7 +108,7 @@ def choose_dtype(device: torch.device) -> torch.dtype:
     fast as float32. With avx512_bf16 alone it depends on the maker: on Zen 5 (torch 2.13, one
     thread) a step of Stable Diffusion 1.5's U-Net took 1.75 s in bfloat16 and 4.6 s in float32 (2 x
     32 x 32 latents); a Xeon whose AMX is hidden from the virtual machine multiplies at half
-    float32's rate in it. So there it is measured; the two are never close.
+    float32's rate in bfloat16, and took 10.0 s and 6.5 (2 x 64 x 64). So there it is measured.
     """
     if device.type in ("cuda", "mps"):
         return torch.float16

@@ -1,6 +1,8 @@
 """Folders that diffusers and transformers wrote: read strictly, equal to what they hold."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -203,6 +205,20 @@ def test_a_cpu_calculates_in_bfloat16_where_that_is_faster(
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
     monkeypatch.setattr(loading, "_multiplies_faster_in_bfloat16", lambda: faster)
     assert choose_dtype(CPU) == wanted
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="counts threads as Linux does")
+def test_who_asks_for_the_number_type_keeps_no_helpers() -> None:
+    """Helpers of another thread make the engine's wait asleep: a picture took 1.7 times as long."""
+    program = """
+import os
+import torch
+from ldm.checkpoints import load
+before = os.listdir("/proc/self/task")
+load._multiplies_faster_in_bfloat16()
+assert os.listdir("/proc/self/task") == before
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 
 
 def test_without_a_device_or_dtype_the_machine_chooses(saved: Path) -> None:
