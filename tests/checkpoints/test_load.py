@@ -212,11 +212,14 @@ def test_who_asks_for_the_number_type_keeps_no_helpers() -> None:
     """Helpers of another thread make the engine's wait asleep: a picture took 1.7 times as long."""
     program = """
 import os
-import torch
+import time
 from ldm.checkpoints import load
 before = os.listdir("/proc/self/task")
 load._multiplies_faster_in_bfloat16()
-assert os.listdir("/proc/self/task") == before
+end = time.monotonic() + 20
+while os.listdir("/proc/self/task") != before:
+    assert time.monotonic() < end, "its helpers stay"
+    time.sleep(0.05)
 """
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 
