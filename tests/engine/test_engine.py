@@ -15,6 +15,7 @@ from ldm.checkpoints.load import CheckpointError
 from ldm.collection import find_models
 from ldm.engine import Engine, EngineBusy, EngineClosed
 from ldm.events import Event, Loading, Preview, Progress, Queued, Result
+from ldm.pipeline import Request
 from ldm.recipe import RecipeError
 from tests.engine.visitors import SIZE, Gate, image_of, make, wait_until
 from tests.small_upscalers import save_and_load
@@ -68,6 +69,30 @@ def test_closing_the_engine_ends_what_is_drawn_unseen(
         gate.open.set()
         assert drawing.result() is None
         closing.join()
+
+
+def test_a_picture_is_finished_by_the_steps_thread_where_nobody_waits_for_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its helpers are awake. Others must not wait for it, though, nor for many pictures."""
+    finished: dict[int, str] = {}
+    real = Request.result
+
+    def result(request: Request) -> Result:
+        finished[request.recipe.seed] = threading.current_thread().name
+        return real(request)
+
+    monkeypatch.setattr(Request, "result", result)
+    list(engine.run(make(seed=1)))
+    list(engine.run(make(seed=2, num_images=2)))
+    with ThreadPoolExecutor(2) as visitors:
+        runs = [
+            visitors.submit(lambda r=recipe: list(engine.run(r, visitor=str(r.seed))))
+            for recipe in (make(seed=3, num_inference_steps=60), make(seed=4))
+        ]
+        assert all(isinstance(run.result()[-1], Result) for run in runs)
+    assert {finished[seed] for seed in (1, 3)} == {"ldm-engine"}
+    assert all(finished[seed].startswith("ldm-apart") for seed in (2, 4))
 
 
 def test_visitors_share_steps_and_keep_their_own_pictures(
