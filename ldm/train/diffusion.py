@@ -165,10 +165,11 @@ def _errors(outputs: Tensor, wanted: Tensor) -> Tensor:
 def encode_drawings(vae: PatchAutoencoder, drawings: Drawings, size: int, folder: Path) -> Tensor:
     """Latents of all drawings at `size` pixels, (N, C, size/f, size/f) float16, kept in `folder`.
 
-    The file's name holds a digest of the encoder and of the captions, so that neither is mixed
-    up.
+    The file's name holds a digest of the encoder, of the captions and of the drawings' folder,
+    which is named after the drawing code, so that none is mixed up.
     """
-    name = digest(vae.encoder, json.dumps(drawings.captions).encode())
+    drawn = [drawings.paths[0].parent.name, *drawings.captions]
+    name = digest(vae.encoder, json.dumps(drawn).encode())
     path = folder / f"latents-{size}-{name}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)

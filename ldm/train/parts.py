@@ -21,7 +21,7 @@ from ldm.train.scenes.captions.thing_words import phrase
 
 OF_THINGS = 0.7  # of the parts, where a picture has a thing that can be named
 NAMED = 0.7  # of those: told the thing's name alone; of the others the whole picture
-MARGIN = (1, 3)  # cells that are painted around a thing, on each side
+MARGIN = (1, 3)  # cells that are painted around a thing, as many on each side: it is in the middle
 SIDES = (4, 13)  # cells of other parts, in height and in width
 MOVED = 0.7  # of the parts of things: the whole picture is moved,
 FARTHEST = 6  # by up to so many cells in each direction
@@ -133,8 +133,9 @@ class Parts:
                         left + across,
                         right + across,
                     )
-                top, left = (max(0, start - draw(*MARGIN)) for start in (top, left))
-                bottom, right = bottom + draw(*MARGIN), right + draw(*MARGIN)
+                margin = draw(*MARGIN)
+                top, left = (max(0, start - margin) for start in (top, left))
+                bottom, right = bottom + margin, right + margin
                 told[row] = chance(NAMED)
             else:
                 height, width = draw(*SIDES), draw(*SIDES)

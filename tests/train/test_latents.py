@@ -3,13 +3,15 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from ldm.checkpoints.load import load
 from ldm.models.patch_autoencoder import PatchAutoencoder, start_from_principal_patches
 from ldm.train.autoencoder import importance, latent_scales, measure_latents
-from ldm.train.diffusion import add_noise, loss_weights
+from ldm.train.data import Drawings
+from ldm.train.diffusion import add_noise, encode_drawings, loss_weights
 from ldm.train.encoding import digest, encoded
 from ldm.train.weights import training_dtype
 from tests.train.small_autoencoder import CONFIG
@@ -94,3 +96,20 @@ def test_a_models_own_autoencoder_encodes_for_training(embedded_model: Path) -> 
     (found,) = encoded(vae, [pictures])
     assert (found - wanted).square().mean().sqrt() < 0.02 * wanted.std()
     assert digest(vae.encoder, b"") == before
+
+
+def test_latents_of_drawings_by_other_code_are_made_anew(
+    linear: PatchAutoencoder, tmp_path: Path
+) -> None:
+    """Though the captions are the same: a brush was changed, and the folder's name with it."""
+    found = []
+    for number, version in enumerate(("64-before", "64-after")):
+        drawn = tmp_path / version
+        drawn.mkdir()
+        picture = np.full((1, 64, 64, 3), 60 + 120 * number, np.uint8)
+        np.save(drawn / "0000000000.npy", picture)
+        (drawn / "0000000000.json").write_text('["a lake"]')
+        found.append(encode_drawings(linear, Drawings(drawn), 64, tmp_path))
+    assert not torch.equal(*found)
+    again = encode_drawings(linear, Drawings(tmp_path / "64-before"), 64, tmp_path)
+    assert torch.equal(found[0], again)
