@@ -36,7 +36,7 @@ from ldm.models.unet import UNet2DConditionModel
 from ldm.train.data import Drawings, write_atomically
 from ldm.train.encoding import BATCH, digest, encoded
 from ldm.train.looks import Looks, SaidLooks
-from ldm.train.parts import Parts, moved
+from ldm.train.parts import Parts
 from ldm.train.progress import Progress
 from ldm.train.scenes import COLOURS, labels
 from ldm.train.shown import cell_weights, mean_of_cells, resized
@@ -272,12 +272,10 @@ def train(
         strata = (torch.arange(count) + torch.rand(count, generator=generator)) / count
         timesteps = (towards_noise(strata, training.shift) * len(alphas)).long()
         captions, rows = examples.tokens[chosen], examples.rows[chosen]
-        painted, told, shifts = examples.parts.choose(chosen.tolist(), generator)
+        painted, told = examples.parts.choose(chosen.tolist(), generator)
         filled = torch.rand(count, generator=generator) < training.filled
         painted |= ~filled[:, None, None]
         told &= filled
-        shifts[~filled] = 0
-        x0, cells = moved(x0, shifts), moved(cells, shifts)
         captions[told] = examples.parts.tokens[chosen[told]]
         dropped = torch.rand(count, generator=generator) < training.dropped_captions
         captions[dropped] = empty

@@ -21,10 +21,8 @@ from ldm.train.scenes.captions.thing_words import phrase
 
 OF_THINGS = 0.7  # of the parts, where a picture has a thing that can be named
 NAMED = 0.7  # of those: told the thing's name alone; of the others the whole picture
-MARGIN = (1, 3)  # cells that are painted around a thing, as many on each side: it is in the middle
+MARGIN = (1, 3)  # cells that are painted around a thing, on each side
 SIDES = (4, 13)  # cells of other parts, in height and in width
-MOVED = 0.7  # of the parts of things: the whole picture is moved,
-FARTHEST = 6  # by up to so many cells in each direction
 
 # The element that shows where a subject of a landscape is, if it has another name.
 _DRAWN_AS = {
@@ -79,19 +77,6 @@ def part_of(spec: Spec, cells: Tensor, seed: int) -> tuple[list[int], str]:
     return surrounding(cells == known.index(label)), called[label]
 
 
-def moved(maps: Tensor, shifts: Tensor) -> Tensor:
-    """Maps (B, C, h, w) moved by (B, 2) of `CELLS` down and across, their edges repeated.
-
-    In drawings a boat is where boats always are; who paints a part wants one anywhere.
-    """
-    down, across = (
-        (torch.arange(side) - shift[:, None] * side // CELLS).clamp(0, side - 1)
-        for side, shift in zip(maps.shape[2:], shifts.unbind(1), strict=True)
-    )
-    every = torch.arange(len(maps))[:, None, None]
-    return maps[every, :, down[:, :, None], across[:, None, :]].movedim(-1, 1)
-
-
 @dataclass(frozen=True)
 class Parts:
     """A thing of each of N drawings: boxes (N, 4) of cells as `part_of` has them, tokens (N, L) of
@@ -101,16 +86,12 @@ class Parts:
     boxes: Tensor
     tokens: Tensor
 
-    def choose(
-        self, chosen: Sequence[int], generator: torch.Generator
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """For drawings of these indices: where to paint, (B, CELLS, CELLS) of bool; which are told
-        the part's name alone, (B,) of bool; and how far the drawing is to be `moved` before, (B, 2)
-        cells down and across.
+    def choose(self, chosen: Sequence[int], generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """For drawings of these indices: where to paint, (B, CELLS, CELLS) of bool, and which are
+        told the part's name alone, (B,) of bool.
         """
         painted = torch.zeros(len(chosen), CELLS, CELLS, dtype=torch.bool)
         told = torch.zeros(len(chosen), dtype=torch.bool)
-        shifts = torch.zeros(len(chosen), 2, dtype=torch.int64)
 
         def draw(low: int, high: int) -> int:
             return int(torch.randint(low, high + 1, (), generator=generator))
@@ -121,25 +102,12 @@ class Parts:
         for row, index in enumerate(chosen):
             top, left, bottom, right = self.boxes[index].tolist()
             if bottom and chance(OF_THINGS):
-                if chance(MOVED):
-                    down, across = (
-                        draw(max(-FARTHEST, -start), min(FARTHEST, CELLS - end))
-                        for start, end in ((top, bottom), (left, right))
-                    )
-                    shifts[row] = torch.tensor([down, across])
-                    top, bottom, left, right = (
-                        top + down,
-                        bottom + down,
-                        left + across,
-                        right + across,
-                    )
-                margin = draw(*MARGIN)
-                top, left = (max(0, start - margin) for start in (top, left))
-                bottom, right = bottom + margin, right + margin
+                top, left = (max(0, start - draw(*MARGIN)) for start in (top, left))
+                bottom, right = bottom + draw(*MARGIN), right + draw(*MARGIN)
                 told[row] = chance(NAMED)
             else:
                 height, width = draw(*SIDES), draw(*SIDES)
                 top, left = draw(0, CELLS - height), draw(0, CELLS - width)
                 bottom, right = top + height, left + width
             painted[row, top:bottom, left:right] = True
-        return painted, told, shifts
+        return painted, told

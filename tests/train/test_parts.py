@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ldm.train import parts
-from ldm.train.parts import Parts, moved, part_of, surrounding
+from ldm.train.parts import Parts, part_of, surrounding
 from ldm.train.scenes import (
     CELLS,
     Spec,
@@ -94,22 +94,6 @@ def test_names_follow_from_the_seed(sprites: SpriteStore) -> None:
     assert part_of(spec, cells, 5) == part_of(spec, cells, 5)
 
 
-def test_a_picture_is_moved_with_its_edges_repeated() -> None:
-    maps = torch.rand(3, 2, CELLS, CELLS)
-    shifts = torch.tensor([[2, -3], [-1, 6], [0, 0]])
-    padded = torch.nn.functional.pad(maps, (6, 6, 6, 6), mode="replicate")
-    found = moved(maps, shifts)
-    for row, (down, across) in enumerate(shifts.tolist()):
-        top, left = 6 - down, 6 - across
-        wanted = padded[row, :, top : top + CELLS, left : left + CELLS]
-        assert torch.equal(found[row], wanted)
-
-
-def test_smaller_maps_are_moved_by_as_much() -> None:
-    maps = torch.arange(16.0).view(1, 1, 4, 4)  # a cell of these is four of CELLS
-    assert moved(maps, torch.tensor([[4, 0]]))[0, 0, :, 0].tolist() == [0, 0, 4, 8]
-
-
 def test_what_is_painted_covers_the_thing_that_is_told() -> None:
     """With one to three cells more on each side, as far as there are any; other parts are as large
     as they may be, and told the whole picture."""
@@ -118,16 +102,12 @@ def test_what_is_painted_covers_the_thing_that_is_told() -> None:
     generator = torch.Generator().manual_seed(0)
     counts = {"told": 0, "all": 0}
     for _ in range(100):
-        painted, told, shifts = chosen.choose([0, 1, 2], generator)
+        painted, told = chosen.choose([0, 1, 2], generator)
         assert painted.shape == (3, CELLS, CELLS) and not told[1]
-        assert shifts.abs().max() <= parts.FARTHEST and not shifts[1].any()
         for row, (top, left, bottom, right) in enumerate(boxes.tolist()):
             box = surrounding(painted[row])
             assert painted[row].sum() == (box[2] - box[0]) * (box[3] - box[1])
             if told[row]:
-                down, across = shifts[row].tolist()  # the thing goes with its picture, and stays in
-                top, left, bottom, right = top + down, left + across, bottom + down, right + across
-                assert min(top, left) >= 0 and max(bottom, right) <= CELLS
                 low, high = parts.MARGIN
                 for found, own, sign in zip(
                     box, (top, left, bottom, right), (1, 1, -1, -1), strict=True

@@ -352,16 +352,3 @@ def test_contact_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     main()
     with Image.open(out) as sheet:
         assert sheet.width > 3 * 64 and sheet.height > 2 * 64
-
-
-@pytest.mark.parametrize("weather", ["rain", "snow"])
-def test_rain_and_snow_are_the_same_in_every_cell(weather: str) -> None:
-    """So that no network has to know where each flake is: on a sky of one colour, at least."""
-    painted = np.asarray(draw(Spec("sea", "night", weather), 1)).astype(int)
-    plain = np.asarray(draw(Spec("sea", "night", "cloudy"), 1)).astype(int)
-    changed = (painted - plain)[144:240].max(-1)  # water; waves are drawn before
-    cells = changed.reshape(6, 16, 16, 16).swapaxes(1, 2).reshape(-1, 16, 16)
-    marks = cells > np.median(cells) + 24
-    assert 0.02 < marks.mean() < 0.5
-    common = np.median(marks, axis=0) > 0.5
-    assert (marks == common).mean() > 0.95

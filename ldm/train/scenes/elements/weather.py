@@ -1,15 +1,10 @@
 """What falls or hangs in front of the finished picture: rain, snow, mist."""
 
-from collections.abc import Iterator
-
 import skia
 
 from ..brush import EDGE, box, fade, fill, stroke
-from ..cells import CELLS
 from ..palette import WHITE, mix
 from ..stage import Stage
-
-CELL = EDGE / CELLS
 
 
 def weather(stage: Stage) -> None:
@@ -31,32 +26,28 @@ def _mist(stage: Stage) -> None:
     )
 
 
-def _in_every_cell() -> Iterator[tuple[float, float]]:
-    """The corners of all cells, and of those beside the picture.
-
-    Rain and snow are a pattern: what is the same in every cell of the latents, a network learns at
-    once, while of flakes anywhere it has to know each one's place, and left most of them out.
-    """
-    steps = [CELL * index for index in range(-1, CELLS + 1)]
-    return ((x, y) for y in steps for x in steps)
-
-
 def _rain(stage: Stage) -> None:
-    light = stage.light
+    rng, light = stage.rng, stage.light
     stage.canvas.drawRect(box(0, 0, EDGE, EDGE), fill(light.middle, 0.12))
     tone = mix(light.horizon, (0.88, 0.94, 1.0), 0.62)
-    for x, y, length, width, alpha in ((11.5, 1.0, 13.0, 1.7, 0.5), (4.0, 8.5, 9.0, 1.2, 0.42)):
+    slant = rng.uniform(0.1, 0.32)
+    for width, alpha, count, length in ((0.8, 0.32, 90, 9.0), (1.2, 0.42, 55, 14.0)):
         streaks = skia.Path()
-        for left, top in _in_every_cell():
-            streaks.moveTo(left + x, top + y)
-            streaks.lineTo(left + x - 0.24 * length, top + y + length)
+        for _ in range(count):
+            x, y = rng.uniform(-10, EDGE + 20), rng.uniform(-14, EDGE)
+            reach = length * rng.uniform(0.7, 1.3)
+            streaks.moveTo(x, y)
+            streaks.lineTo(x - reach * slant, y + reach)
         stage.canvas.drawPath(streaks, stroke(tone, width, alpha))
 
 
 def _snow(stage: Stage) -> None:
+    rng = stage.rng
     tone = mix(WHITE, stage.light.horizon, 0.12 * stage.light.darkness)
-    flakes = skia.Path()
-    for left, top in _in_every_cell():
-        for x, y, radius in ((4.5, 4.0, 2.2), (12.0, 9.0, 1.4), (6.5, 13.5, 1.0)):
-            flakes.addCircle(left + x, top + y, radius)
-    stage.canvas.drawPath(flakes, fill(tone, 0.88))
+    for radius, count in ((1.0, 80), (1.5, 45), (2.3, 22)):
+        flakes = skia.Path()
+        for _ in range(count):
+            flakes.addCircle(
+                rng.uniform(0, EDGE), rng.uniform(0, EDGE), radius * rng.uniform(0.8, 1.2)
+            )
+        stage.canvas.drawPath(flakes, fill(tone, 0.88))
