@@ -40,19 +40,19 @@ FEATHER = 4
 PADDING = 32
 PICTURES = (
     Example(
-        "a man boating on a lake surrounded by mountains on a clear day",
+        "a man in a red boat",
         EXAMPLES / "inpaint-lake.png",
         1.0,
         EXAMPLES / "inpaint-lake-mask.png",
     ),
     Example(
-        "a sailboat on the sea at sunset",
+        "a ship",
         EXAMPLES / "inpaint-sea.png",
         1.0,
         EXAMPLES / "inpaint-sea-mask.png",
     ),
     Example(
-        "a big tree on a green hill at dawn",
+        "a fox",
         EXAMPLES / "inpaint-hill.png",
         1.0,
         EXAMPLES / "inpaint-hill-mask.png",

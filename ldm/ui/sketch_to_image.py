@@ -44,7 +44,7 @@ SKETCHES = (
         EXAMPLES / "sketch-boating.png",
         0.7,
     ),
-    Example("a sailboat on the sea at sunset", EXAMPLES / "sketch-sailboat.png", 0.7),
+    Example("a small island with palm trees at sunset", EXAMPLES / "sketch-island.png", 0.7),
     Example("a lighthouse by the sea on a clear day", EXAMPLES / "sketch-lighthouse.png", 0.7),
 )
 
