@@ -61,6 +61,7 @@ def drawn(checkpoint: Checkpoint, recipe: Recipe) -> Result:
 )
 def test_one_of_each_group_is_taken(caption: str, seed: int, wanted: str) -> None:
     assert chosen(caption, seed) == wanted
+    assert chosen(wanted, seed + 1) == wanted  # a recipe that was taken from a picture stays
 
 
 def test_consecutive_seeds_come_to_every_combination_before_one_returns() -> None:
