@@ -157,6 +157,7 @@ def test_visitors_have_their_turns(engine: Engine, monkeypatch: pytest.MonkeyPat
     greedy = engine.run(make(num_images=4, num_inference_steps=4), visitor="greedy")
     wait_until(lambda: bool(gate.calls))
     late = [engine.run(make(seed=i, num_inference_steps=2), visitor=f"late {i}") for i in (10, 20)]
+    wait_until(lambda: all(ticket.request is not None for ticket in engine._tickets))  # are ready
     gate.open.set()
     for stream in (*late, greedy):
         image_of(list(stream))
