@@ -309,11 +309,12 @@ class Engine(Collection):
             self._learn((time.monotonic() - start) / len(rows))
             for row, error in failures.items():
                 self._end(turns[row][0], error)
-            for ticket, request in dict.fromkeys(turns[row] for row in rows):
+            moved = dict.fromkeys(turns[row] for row in rows)
+            for ticket, request in moved:
                 self._report(ticket, request)
-        for ticket, request in dict.fromkeys(turns.values()):
-            if request.finished and not ticket.ended:
-                self._have_finished(ticket, request)
+            for ticket, request in moved:
+                if request.finished and not ticket.ended:
+                    self._have_finished(ticket, request)
 
     def _report(self, ticket: Ticket, request: Request) -> None:
         if ticket.ended:

@@ -50,15 +50,15 @@ def check_words(recipe: Recipe, checkpoint: Checkpoint) -> None:
         raise RecipeError(
             "clip_skip", recipe.clip_skip, f"0 to {encoder.layers - 1} with this model"
         )
-    for index in range(recipe.num_images):
-        alone = recipe.for_image(index)
-        if not alone.prompt.strip() and recipe.task not in WITH_PICTURE:
+    recipes = [recipe.for_image(index) for index in range(recipe.num_images)]
+    for prompt, negative_prompt in dict.fromkeys((r.prompt, r.negative_prompt) for r in recipes):
+        if not prompt.strip() and recipe.task not in WITH_PICTURE:
             rest = ", not only spaces" if recipe.prompt else ""
             allowed = f"1 to {MAX_PROMPT_CHARACTERS} characters{rest}"
             raise RecipeError("prompt", recipe.prompt, allowed)
-        for field in ("prompt", "negative_prompt"):
+        for field, caption in (("prompt", prompt), ("negative_prompt", negative_prompt)):
             try:
-                encoder.chunks(getattr(alone, field))
+                encoder.chunks(caption)
             except PromptError as error:
                 raise RecipeError(field, error.got, error.allowed) from error
 

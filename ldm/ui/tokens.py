@@ -50,14 +50,15 @@ def build_tokens(tab: str, engine: Engine, text: str) -> gr.HTML:
         encoder = engine.checkpoint(str(model)).text_encoder
         if encoder is None:
             return None
-        counted = longest(caption[: MAX_PROMPT_CHARACTERS * 2])
+        read = caption[: MAX_PROMPT_CHARACTERS * 2]
+        counted = longest(read)
         length = encoder.length(counted)
         return {
             "tokens": length.tokens,
             "limit": length.limit,
             "ends": length.ends,
             "counted": counted,
-            "open": counted != caption,
+            "open": counted != read,
             "unknown": unknown_words(engine, str(model), caption),
         }
 
