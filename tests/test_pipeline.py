@@ -235,7 +235,7 @@ def test_a_model_that_learned_so_sees_what_is_kept_as_it_is(
         noisy = row.seen if row.x0 is None else scale_input(row.x, torch.tensor([row.sigma]))
         seen.clear()
         advance(model, [row])
-        assert len(seen) == 2, "with and without the prompt"
+        assert len(seen) == 1, "for both captions"
         for each in seen:
             assert torch.equal(each[None][kept], (row.original if clean else noisy)[kept])
             assert torch.equal(each[None][~kept], noisy[~kept])

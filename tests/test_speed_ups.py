@@ -85,8 +85,8 @@ def ours(checkpoint: Checkpoint, recipe: Recipe, watcher: Recorder | None = None
 def places_of_calls(checkpoint: Checkpoint, recipe: Recipe) -> list[int]:
     """How many places of a batch each of a run's U-Net calls took."""
     places = []
-    hook = checkpoint.unet.register_forward_pre_hook(
-        lambda unet, inputs: places.append(len(inputs[0]))
+    hook = checkpoint.unet.register_forward_hook(
+        lambda unet, inputs, output: places.append(len(output))
     )
     try:
         list(run(checkpoint, recipe))

@@ -87,6 +87,8 @@ class Inside:
 class _Looking:
     """A watcher that fills an `Inside`. cell: (across, down) in 0..1 of the picture."""
 
+    changes = False
+
     def __init__(self, cell: tuple[float, float]) -> None:
         self.cell, self.inside = cell, Inside()
 

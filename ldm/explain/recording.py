@@ -153,6 +153,11 @@ class Recorder:
         self._every = 1
         self._row: Row | None = None
 
+    @property
+    def changes(self) -> bool:
+        """See `ldm.pipeline.Watcher`."""
+        return bool(self.edits)
+
     def _keeps(self, row: Row) -> bool:
         last_step = row.step >= len(row.sigmas) - 2
         return len(self._asked) % self._every == 0 or last_step

@@ -103,11 +103,23 @@ class Context:
 
     Keys and values depend on the context alone, not on the step: who denoises many steps with
     one context may project it once (:meth:`UNet2DConditionModel.project`).
+
+    Guidance tells one picture two captions. Until a layer looks at them both would be the same, so
+    the picture may be given once: its rows become as many as the context's in the first layer that
+    looks (:meth:`spread`).
     """
 
     states: Tensor  # (B, L, D)
     projected: Mapping[nn.Module, KeysValues] = field(default_factory=dict)
     token_merging_ratio: float = 0.0  # of the picture's tokens, in the layers that are for it
+    again: Tensor | None = None  # (B - n,) which of n rows come a second time, after all of them
+
+    def spread(self, x: Tensor) -> Tensor:
+        """(B or n, ...) -> (B, ...)."""
+        if self.again is None or len(x) == len(self.states):
+            return x
+        second = x if len(self.again) == len(x) else x[self.again]
+        return torch.cat([x, second])
 
 
 class Attention(nn.Module):
@@ -145,14 +157,18 @@ class Attention(nn.Module):
         return self._split(self.to_k(states)), self._split(self.to_v(states))
 
     def forward(self, x: Tensor, context: Context, residual: Tensor | None = None) -> Tensor:
-        """(B, N, dim) -> (B, N, dim), added to `residual` if that is given."""
+        """(B, N, dim) -> (B, N, dim), added to `residual` if that is given; (B, ...) of fewer rows
+        too, where it looks at the context.
+        """
+        q = self.to_q(x)
         if not self.is_cross:
             k, v = self.keys_values(x)
-        elif self in context.projected:
-            k, v = context.projected[self]
         else:
-            k, v = self.keys_values(context.states)
-        mixed = attention(self._split(self.to_q(x)), k, v, self.upcast, self.score_bytes)
+            known = context.projected.get(self)
+            k, v = known or self.keys_values(context.states)
+            q = context.spread(q)
+            residual = None if residual is None else context.spread(residual)
+        mixed = attention(self._split(q), k, v, self.upcast, self.score_bytes)
         mixed = mixed.transpose(1, 2).flatten(2)
         out = self.to_out[0]
         assert isinstance(out, Linear)
@@ -278,6 +294,7 @@ class Transformer2DModel(nn.Module):
         h = self.proj_in(to_rows(h)) if self.linear_projection else to_rows(self.proj_in(h))
         for block in self.transformer_blocks:
             h = block(h, context, (height, width))
+        x = context.spread(x) if len(h) > len(x) else x
         if self.linear_projection:
             return to_map(self.proj_out.plus(h, to_rows(x)), height, width)
         return self.proj_out.plus(to_map(h, height, width), x)
@@ -307,10 +324,12 @@ class ResnetBlock2D(nn.Module):
         )
 
     def forward(self, x: Tensor, embedding: Tensor | None = None) -> Tensor:
-        """``embedding``: (B, embedding_dim), its activation already applied."""
+        """``embedding``: (B or more, embedding_dim), its activation already applied; the rows of
+        ``x`` are the first of them.
+        """
         h = self.conv1(silu(self.norm1(x)))
         if embedding is not None:
-            h = added(h, self.time_emb_proj(embedding)[:, :, None, None])
+            h = added(h, self.time_emb_proj(embedding[: len(x)])[:, :, None, None])
         h = silu(self.norm2(h))
         if self.conv_shortcut is None:
             return self.conv2.plus(h, x)

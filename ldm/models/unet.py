@@ -133,17 +133,20 @@ class UNet2DConditionModel(nn.Module):
             padding=config.conv_out_kernel // 2,
         )
 
-    def project(self, states: Tensor, token_merging_ratio: float = 0.0) -> Context:
+    def project(
+        self, states: Tensor, token_merging_ratio: float = 0.0, again: Tensor | None = None
+    ) -> Context:
         """Project a context (B, L, D) once, for use at many steps.
 
         The result takes the place of ``encoder_hidden_states``; it is only valid for these
-        weights and this batch.
+        weights and this batch. With ``again``, (B - n,), the last rows are for the samples of these
+        indices, whose first rows are theirs too: see :meth:`forward`.
         """
         layers = [m for m in self.modules() if isinstance(m, Attention) and m.is_cross]
         projected: dict[nn.Module, KeysValues] = {
             layer: layer.keys_values(states) for layer in layers
         }
-        return Context(states, projected, token_merging_ratio)
+        return Context(states, projected, token_merging_ratio, again)
 
     def _waves(self, numbers: Tensor, dim: int) -> Tensor:
         return sinusoids(numbers, dim, self.config.flip_sin_to_cos, self.config.freq_shift)
@@ -189,7 +192,9 @@ class UNet2DConditionModel(nn.Module):
             sample: (B, in_channels, h, w), of any height and width.
             timestep: (B,), one for each row, fractions allowed; 0 to 999 in training's terms.
             encoder_hidden_states: (B, L, cross_attention_dim), or what :meth:`project` made
-                of it.
+                of it. Of one that says which rows come ``again``, ``sample``, ``timestep`` and what
+                is told beside them may be the n first rows alone, if :attr:`may_share`: up to the
+                first layer that looks at the context, the others are what these are.
             pooled: (B, P) text and time_ids: (B, 5 or 6) sizes, where the configuration has a
                 ``size_embedding``.
             class_labels: (B,) whole numbers below ``num_class_embeds``, where it has that.
@@ -209,6 +214,7 @@ class UNet2DConditionModel(nn.Module):
         if isinstance(context, Tensor):
             context = Context(context)
         self._check(sample, timestep, context)
+        shared = len(sample) < len(context.states)
         sized, counted = self.config.size_embedding, self.config.num_class_embeds
         for name, given, needed in (
             ("pooled", pooled, sized),
@@ -221,6 +227,8 @@ class UNet2DConditionModel(nn.Module):
                 raise ValueError(f"{name}: got {_shape(given)}, allowed: {allowed}, of this model")
 
         embedding = self._embed(timestep, pooled, time_ids, class_labels, guidance, sample.dtype)
+        if shared:
+            embedding = context.spread(embedding)
         x = self.conv_in(sample)
         if deep is not None and deep.features is not None:
             x = self._shallow(x, embedding, context, deep)
@@ -229,7 +237,15 @@ class UNet2DConditionModel(nn.Module):
             if self.mid_block is not None:
                 x = self.mid_block(x, embedding, context)
             x = self._up(x, skips, embedding, context, deep)
-        return self.conv_out(silu(self.conv_norm_out(x)))
+        x = self.conv_out(silu(self.conv_norm_out(x)))
+        return context.spread(x) if shared else x
+
+    @property
+    def may_share(self) -> bool:
+        """Whether two captions' calls are the same up to the first layer that looks at the context:
+        a caption's pooled text is in every layer.
+        """
+        return self.config.size_embedding is None
 
     @property
     def can_merge_tokens(self) -> bool:
@@ -277,8 +293,10 @@ class UNet2DConditionModel(nn.Module):
             raise ValueError(f"sample: got {tuple(sample.shape)}, allowed: (B, {channels}, h, w)")
         if timestep.shape != (batch,):
             raise ValueError(f"timestep: got {tuple(timestep.shape)}, allowed: ({batch},)")
-        if context.states.ndim != 3 or context.states.shape[0] != batch:
+        again = 0 if context.again is None or not self.may_share else len(context.again)
+        rows = (batch, batch + again)
+        if context.states.ndim != 3 or len(context.states) not in rows:
+            allowed = " or ".join(f"({n}, tokens, features)" for n in sorted({*rows}))
             raise ValueError(
-                f"encoder_hidden_states: got {tuple(context.states.shape)}, "
-                f"allowed: ({batch}, tokens, features)"
+                f"encoder_hidden_states: got {tuple(context.states.shape)}, allowed: {allowed}"
             )

@@ -164,8 +164,11 @@ class UpBlock2D(nn.Module):
             first, x = last_part, deep.features
         for i in range(first, len(self.resnets)):
             if deep is not None and i == last_part:
-                deep.features = x
-            x = self.layer(i, torch.cat([x, skips.pop()], dim=1), embedding, context)
+                deep.features = context.spread(x)
+            skip = skips.pop()
+            if len(skip) < len(x):  # it was made before a layer looked at the context
+                skip = context.spread(skip)
+            x = self.layer(i, torch.cat([x, skip], dim=1), embedding, context)
         if self.upsamplers is not None:
             height, width = skips[-1].shape[2:]
             x = self.upsamplers[0](x, (height, width))

@@ -43,7 +43,8 @@ def told(unet: UNet, rows: Sequence[Row], guided: Sequence[int], dtype: torch.dt
     states = None if stacked.states is None else stacked.states.to(dtype)
     context: Tensor | Context | None = states
     if isinstance(unet, UNet2DConditionModel) and states is not None:
-        context = unet.project(states, rows[0].recipe.token_merging_ratio)
+        again = torch.tensor(guided, dtype=torch.long, device=states.device)
+        context = unet.project(states, rows[0].recipe.token_merging_ratio, again)
     rows[0].told = Told(parts, stacked, context)
     return rows[0].told
 
@@ -51,7 +52,9 @@ def told(unet: UNet, rows: Sequence[Row], guided: Sequence[int], dtype: torch.dt
 def predict(
     unet: UNet, sample: Tensor, timesteps: Tensor, told: Told, deep: DeepFeatures | None = None
 ) -> Tensor:
-    """A U-Net's raw output (B, C, h, w) for latents (B, C, h, w), with what it is told beside."""
+    """A U-Net's raw output (B, C, h, w) for latents (B, C, h, w), with what it is told beside; for
+    the first of them, where `may_share`.
+    """
     beside, context = told.stacked, told.context
     if isinstance(unet, UNet2DModel) or context is None:
         return unet(sample, timesteps)
@@ -65,10 +68,20 @@ def predict(
         context,
         pooled=beside.pooled,
         time_ids=beside.time_ids,
-        class_labels=beside.class_labels,
+        class_labels=None if beside.class_labels is None else beside.class_labels[: len(sample)],
         guidance=beside.guidance,
         deep=deep,
     )
+
+
+def may_share(unet: UNet, rows: Sequence[Row]) -> bool:
+    """Whether guided rows' latents go in once for both of their captions, which gives the same.
+
+    Not where somebody changes what the model does with a row, which has to be in its own places.
+    """
+    changed = any(row.watcher is not None and row.watcher.changes for row in rows)
+    told = rows[0].conditional.states is not None
+    return isinstance(unet, UNet2DConditionModel) and unet.may_share and told and not changed
 
 
 def deep_features(rows: Sequence[Row], guided: Sequence[int]) -> DeepFeatures | None:
@@ -110,11 +123,14 @@ def evaluate(checkpoint: Checkpoint, rows: Sequence[Row]) -> list[Answer]:
     sample = sample.to(checkpoint.dtype)
     timesteps = checkpoint.noise_schedule.timestep(sigma).to(checkpoint.device)
     unet, deep = checkpoint.unet, deep_features(rows, guided)
+    if not may_share(unet, rows):
+        sample = torch.cat([sample, sample[guided]])
+        timesteps = torch.cat([timesteps, timesteps[guided]])
     with checkpoint.using(rows[0].recipe.loras), watched(unet, rows, guided):
         output = predict(
             unet,
-            torch.cat([sample, sample[guided]]),
-            torch.cat([timesteps, timesteps[guided]]),
+            sample,
+            timesteps,
             told(unet, rows, guided, checkpoint.dtype),
             deep,
         ).float()

@@ -25,7 +25,14 @@ from ldm.recipe import Recipe
 
 
 class Watcher(Protocol):
-    """Someone who looks at what the model does with one row, at each of its evaluations."""
+    """Someone who looks at what the model does with one row, at each of its evaluations.
+
+    changes: whether it does something else than looking at the prompt's place, so that both of the
+    row's places must be there from the first layer to the last (see `calls.may_share`).
+    """
+
+    @property
+    def changes(self) -> bool: ...
 
     def watch(
         self, row: "Row", unet: nn.Module, places: Sequence[int]

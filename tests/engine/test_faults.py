@@ -117,6 +117,8 @@ def test_calls_take_what_memory_has_room_for(
 class Failing:
     """A watcher that raises around the call, or when it is told of the answer."""
 
+    changes = False
+
     def __init__(self, around: bool) -> None:
         self.around = around
 

@@ -32,6 +32,8 @@ MEMORY = Path("/proc/self/statm")
 class Broken:
     """A watcher that fails at the first answer, with the number of its request."""
 
+    changes = False
+
     def __init__(self, number: int) -> None:
         self.number = number
 

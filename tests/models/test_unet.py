@@ -10,6 +10,7 @@ from torch import nn
 
 from ldm.models.config import UNetConfig
 from ldm.models.unet import UNet2DConditionModel
+from ldm.models.unet_blocks import DeepFeatures
 
 Randomise = Callable[[nn.Module], None]
 
@@ -194,6 +195,79 @@ def test_projected_context_gives_the_same(randomise: Randomise) -> None:
     sample, timestep, states = _inputs(4, 8, 8)
     context = ours.project(states)
     assert torch.equal(ours(sample, timestep, context), ours(sample, timestep, states))
+
+
+# A row in five: in the order of a call, two of three pictures are told a second caption.
+AGAIN = torch.tensor([0, 2])
+SHARING = [name for name in CONFIGS if name != "sdxl"]
+
+
+@pytest.mark.parametrize("name", SHARING)
+def test_guided_rows_are_given_once(name: str, randomise: Randomise) -> None:
+    """The same as diffusers makes of them when it is given them twice, and less work."""
+    ours, theirs = _pair(randomise, CONFIGS[name])
+    generator = torch.Generator().manual_seed(4)
+    sample = torch.randn(3, ours.config.in_channels, 16, 24, generator=generator)
+    states = torch.randn(5, 7, 24, generator=generator)
+    timestep = torch.tensor([3.0, 771.5, 400.0])
+    rows = torch.cat([torch.arange(3), AGAIN])
+    told: dict[str, torch.Tensor] = {}
+    their_words: dict[str, torch.Tensor] = {}
+    if name == "x4 upscaler":
+        told = {"class_labels": torch.tensor([3, 19, 7])}
+        their_words = {"class_labels": told["class_labels"][rows]}
+    if name == "latent consistency":
+        scales = torch.tensor([0.0, 7.5, 2.0])
+        told = {"guidance": scales}
+        embedding = diffusers.LatentConsistencyModelPipeline.get_guidance_scale_embedding(
+            None,  # type: ignore[arg-type]
+            scales[rows],
+            16,
+        )
+        their_words = {"timestep_cond": embedding}
+    wanted = theirs(sample[rows], timestep[rows], states, **their_words).sample
+    counts: dict[str, int] = {}
+    for part in ("conv_in", "conv_out"):
+        ours.get_submodule(part).register_forward_pre_hook(
+            lambda _, inputs, part=part: counts.update({part: len(inputs[0])})
+        )
+    got = ours(sample, timestep, ours.project(states, again=AGAIN), **told)
+    torch.testing.assert_close(got, wanted, atol=TOLERANCE, rtol=0)
+    assert counts == {"conv_in": 3, "conv_out": 5}
+
+
+@pytest.mark.parametrize("name", ["stable diffusion 1", "uneven depths"])
+def test_guided_rows_spare_deep_levels_too(name: str, randomise: Randomise) -> None:
+    ours, _ = _pair(randomise, {**CONFIGS[name], "layers_per_block": 2})
+    sample, timestep, states = _inputs(4, 16, 16)
+    context = ours.project(states, again=torch.tensor([0]))
+    both = sample[[0, 0]], timestep[[0, 0]]
+    kept, wanted = DeepFeatures(), DeepFeatures()
+    torch.testing.assert_close(
+        ours(sample[:1], timestep[:1], context, deep=kept),
+        ours(*both, states, deep=wanted),
+        atol=TOLERANCE,
+        rtol=0,
+    )
+    assert kept.features is not None and len(kept.features) == 2
+    torch.testing.assert_close(
+        ours(sample[:1] + 0.1, timestep[:1], context, deep=kept),
+        ours(both[0] + 0.1, both[1], states, deep=wanted),
+        atol=TOLERANCE,
+        rtol=0,
+    )
+
+
+def test_rows_with_pooled_text_are_given_twice(randomise: Randomise) -> None:
+    ours, _ = _pair(randomise, CONFIGS["sdxl"])
+    sample, timestep, states = _inputs(4, 8, 8)
+    context = ours.project(states, again=torch.tensor([0]))
+    told = {"pooled": POOLED, "time_ids": TIME_IDS}
+    assert not ours.may_share
+    with pytest.raises(ValueError, match=r"encoder_hidden_states: .*allowed: \(1, tokens"):
+        ours(sample[:1], timestep[:1], context, **told)
+    again = sample[[0, 0]], timestep[[0, 0]]
+    assert torch.equal(ours(*again, context, **told), ours(*again, states, **told))
 
 
 def test_a_row_does_not_depend_on_its_neighbours(randomise: Randomise) -> None:
