@@ -81,7 +81,8 @@ class Collection:
     device can where None. extras: what stands beside a model, by its name; loras: name -> file,
     for recipes of any model. thrift: with memory, of every model; chosen by what is free where
     None. memory: bytes for models and drawing; what is free on the device now where None. Models
-    take half of it, and one that is larger is loaded alone. Thread safe.
+    take half of it, and one that is larger is loaded alone. compile_unet: see
+    `ldm.models.compiled`. Thread safe.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Collection:
         loras: Mapping[str, Path] | None = None,
         thrift: Thrift | None = None,
         memory: int | None = None,
+        compile_unet: bool = False,
     ) -> None:
         if not models:
             raise CheckpointError(
@@ -101,6 +103,7 @@ class Collection:
             )
         self.models = dict(models)
         self.device, self.dtype, self.thrift = device, dtype, thrift
+        self.compile_unet = compile_unet
         # As they are, not copied: the host may add LoRAs to its own at any time.
         self._extras = {} if extras is None else extras
         self._loras = {} if loras is None else loras
@@ -165,7 +168,16 @@ class Collection:
             self._make_room(weights_bytes(folder))
             extras = self.extras(model)
             checkpoint = apart(
-                partial(load, folder, self.device, self.dtype, extras, self.thrift, told)
+                partial(
+                    load,
+                    folder,
+                    self.device,
+                    self.dtype,
+                    extras,
+                    self.thrift,
+                    told,
+                    self.compile_unet,
+                )
             )
             with self._leases:
                 self._loaded[model] = _Loaded(checkpoint, 1)

@@ -20,6 +20,7 @@ from ldm.checkpoints.memory import Thrift
 from ldm.diffusion.schedule import NoiseSchedule
 from ldm.models.autoencoder_tiny import AutoencoderTiny
 from ldm.models.caption_cache import CaptionCache
+from ldm.models.compiled import Network
 from ldm.models.kinds import Autoencoder, UNet
 from ldm.models.text_encoder import CaptionEncoder
 
@@ -44,7 +45,8 @@ class Checkpoint:
     prompt is empty. ``dtype`` is the U-Net's and the text model's; an autoencoder that does not
     bear float16 is in float32 beside them. ``thrift``: what was done for it to fit in memory.
     ``digest``: see :class:`ldm.checkpoints.reading.Digest`. ``embeddings``: the words of textual
-    inversion that captions may call, with their files' digests. ``captions``: what it read of late.
+    inversion that captions may call, with their files' digests. ``compiled``: the U-Net's call,
+    where it is compiled. ``captions``: what it read of late.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Checkpoint:
     digest: str
     loras: Loras
     embeddings: Mapping[str, str]
+    compiled: Network | None = None
     captions: CaptionCache = field(default_factory=CaptionCache)
     _turn: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _autoencoder_turn: threading.RLock = field(default_factory=threading.RLock, repr=False)

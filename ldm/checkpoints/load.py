@@ -46,6 +46,7 @@ from ldm.models.allocation import keep_freed_memory
 from ldm.models.apart import apart
 from ldm.models.autoencoder_tiny import AutoencoderTiny, AutoencoderTinyConfig
 from ldm.models.bert_encoder import BertEncoder
+from ldm.models.compiled import KINDS, compiled
 from ldm.models.config import AutoencoderKLConfig, ConfigError, UNetConfig
 from ldm.models.k_unet import KUNet2DConditionModel, KUNetConfig, is_k_unet
 from ldm.models.kinds import Autoencoder, UNet
@@ -285,6 +286,7 @@ def load(
     extras: Extras = NOTHING,
     thrift: Thrift | None = None,
     told: Callable[[float], None] | None = None,
+    compile_unet: bool = False,
 ) -> Checkpoint:
     """Load a checkpoint, for inference.
 
@@ -295,8 +297,11 @@ def load(
         extras: what stands beside it.
         thrift: with memory; None: as much as it takes for a picture of the native size.
         told: gets the share of the weights that are there, 0 to 1, now and then.
+        compile_unet: see `ldm.models.compiled`; for its KINDS of devices alone. Parts that take
+            turns on the device are not compiled.
 
     Raises:
+        ValueError: compile_unet for another device.
         CheckpointError: anything in the files that is missing or not allowed; nothing has been
             kept of them then.
     """
@@ -304,6 +309,9 @@ def load(
     path = Path(path)
     device = device or choose_device()
     dtype = dtype or choose_dtype(device)
+    if compile_unet and device.type not in KINDS:
+        allowed = "False, or a device of " + ", ".join(KINDS)
+        raise ValueError(f"compile_unet: got True for {device.type}, allowed: {allowed}")
     source = open_source(path, extras)
     family = detect(source)
     defaults = read_defaults_file(path) or defaults_of(source, family)
@@ -367,4 +375,5 @@ def load(
             extras.loras,
         ),
         embeddings={embedding.name: embedding.digest for embedding in embeddings},
+        compiled=compiled(unet) if compile_unet and not thrift.offload else None,
     )

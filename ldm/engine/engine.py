@@ -76,8 +76,11 @@ class Engine(Collection):
         memory: int | None = None,
         max_seconds: float = 1800,
         strict: bool = False,
+        compile_unet: bool = False,
     ) -> None:
-        super().__init__(models, device, dtype, max_pixels, extras, loras, thrift, memory)
+        super().__init__(
+            models, device, dtype, max_pixels, extras, loras, thrift, memory, compile_unet
+        )
         self.preview_every, self.max_rows, self.max_waiting = preview_every, max_rows, max_waiting
         self.max_seconds = max_seconds
         # Models take half of the memory; pictures are decoded while others are drawn.

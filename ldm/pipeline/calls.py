@@ -16,6 +16,7 @@ from ldm.checkpoints.load import Checkpoint
 from ldm.conditioning import stack
 from ldm.diffusion.denoiser import scale_input, to_x0
 from ldm.diffusion.guidance import combine
+from ldm.models.compiled import Network
 from ldm.models.k_unet import KUNet2DConditionModel
 from ldm.models.kinds import UNet
 from ldm.models.layers import Context
@@ -50,19 +51,24 @@ def told(unet: UNet, rows: Sequence[Row], guided: Sequence[int], dtype: torch.dt
 
 
 def predict(
-    unet: UNet, sample: Tensor, timesteps: Tensor, told: Told, deep: DeepFeatures | None = None
+    unet: UNet,
+    network: Network,
+    sample: Tensor,
+    timesteps: Tensor,
+    told: Told,
+    deep: DeepFeatures | None = None,
 ) -> Tensor:
     """A U-Net's raw output (B, C, h, w) for latents (B, C, h, w), with what it is told beside; for
-    the first of them, where `may_share`.
+    the first of them, where `may_share`. network: the U-Net, or what was compiled of it.
     """
     beside, context = told.stacked, told.context
     if isinstance(unet, UNet2DModel) or context is None:
-        return unet(sample, timesteps)
+        return network(sample, timesteps)
     if isinstance(unet, KUNet2DConditionModel):
         assert beside.class_labels is not None
         # Its last channel is a variance, which no sampler here asks for.
-        return unet(sample, timesteps, context, beside.class_labels.to(sample.dtype))[:, :-1]
-    return unet(
+        return network(sample, timesteps, context, beside.class_labels.to(sample.dtype))[:, :-1]
+    return network(
         sample,
         timesteps,
         context,
@@ -82,6 +88,12 @@ def may_share(unet: UNet, rows: Sequence[Row]) -> bool:
     changed = any(row.watcher is not None and row.watcher.changes for row in rows)
     told = rows[0].conditional.states is not None
     return isinstance(unet, UNet2DConditionModel) and unet.may_share and told and not changed
+
+
+def network_for(checkpoint: Checkpoint, rows: Sequence[Row]) -> Network:
+    """The compiled U-Net, where there is one, for a picture alone that nobody looks into."""
+    plain = len(rows) > 1 or rows[0].watcher is not None or rows[0].recipe.cache_interval > 1
+    return checkpoint.unet if plain or checkpoint.compiled is None else checkpoint.compiled
 
 
 def deep_features(rows: Sequence[Row], guided: Sequence[int]) -> DeepFeatures | None:
@@ -129,6 +141,7 @@ def evaluate(checkpoint: Checkpoint, rows: Sequence[Row]) -> list[Answer]:
     with checkpoint.using(rows[0].recipe.loras), watched(unet, rows, guided):
         output = predict(
             unet,
+            network_for(checkpoint, rows),
             sample,
             timesteps,
             told(unet, rows, guided, checkpoint.dtype),

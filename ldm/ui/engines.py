@@ -19,4 +19,5 @@ def engine_of(settings: Settings, kind: type[Kind]) -> Kind:
         memory=settings.memory,
         max_seconds=settings.max_seconds,
         strict=settings.strict,
+        compile_unet=settings.compile_unet,
     )

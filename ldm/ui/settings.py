@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ldm.checkpoints.load import choose_device
 from ldm.collection import find_models
+from ldm.models.compiled import KINDS
 
 PROJECT = Path(__file__).resolve().parents[2]
 LOCAL_HOST = "127.0.0.1"
@@ -27,6 +29,7 @@ NUMBERS: Mapping[str, tuple[int, int, int]] = {
     "LDM_MAX_SECONDS": (1800, 1, 1_000_000),
     "LDM_MEMORY_MB": (0, 0, 10_000_000),
     "LDM_STRICT": (0, 0, 1),
+    "LDM_COMPILE": (0, 0, 1),
 }
 
 
@@ -55,6 +58,7 @@ class Settings:
     max_seconds: int = 1800  # that a request is drawn
     memory: int | None = None  # bytes, for models and drawing; None: what is free
     strict: bool = False  # see `ldm.engine.Engine`
+    compile_unet: bool = False  # see `ldm.models.compiled`
     accounts: tuple[tuple[str, str], ...] = ()  # names and passwords; empty: for everyone
 
 
@@ -115,6 +119,13 @@ def _accounts(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     return tuple((name.strip(), password) for name, _, password in accounts)
 
 
+def _compile_unet(environment: Mapping[str, str]) -> bool:
+    wanted, device = _number(environment, "LDM_COMPILE") == 1, choose_device().type
+    if wanted and device not in KINDS:
+        raise SettingsError("LDM_COMPILE", f"1, with {device}", f"1 with {', '.join(KINDS)}; 0")
+    return wanted
+
+
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings that `environment` (as `os.environ`) asks for.
 
@@ -133,6 +144,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     LDM_MAX_SECONDS    how long a request may be drawn, 1800 where absent
     LDM_MEMORY_MB      memory for models and drawing; what is free where absent or 0
     LDM_STRICT         1 gives every picture U-Net calls of its own; 0 where absent
+    LDM_COMPILE        1 compiles the U-Net, on a GPU of NVIDIA's or AMD's; 0 where absent
 
     Raises `SettingsError` for anything else.
     """
@@ -152,4 +164,5 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         max_seconds=_number(environment, "LDM_MAX_SECONDS"),
         memory=_number(environment, "LDM_MEMORY_MB") * 1024 * 1024 or None,
         strict=_number(environment, "LDM_STRICT") == 1,
+        compile_unet=_compile_unet(environment),
     )
