@@ -7,6 +7,7 @@ touch the page (`courier` does).
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,6 +22,8 @@ from ldm.ui.result import known_of
 from ldm.ui.texts import Markup, say
 
 MOST_CHARACTERS = 200_000
+# How a JSON object begins; another program's parameters may begin with a caption's `{a|b}`.
+_OBJECT = re.compile(r'\s*\{\s*["}]')
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ def read_given(engine: Engine, text: str, made_with: str = "{}", task: str = "")
     """
     if len(text) > MOST_CHARACTERS:
         raise Unreadable
-    if text.lstrip().startswith("{"):
+    if _OBJECT.match(text):
         return _own(engine, Recipe.from_json(text), made_with)
     foreign = read_parameters(text)
     if foreign is None:

@@ -74,6 +74,13 @@ def test_parameters_fill_the_open_tab_and_leave_out_what_cannot_be(engine: Scrip
     assert read_given(engine, text, task="nonsense").task == "text_to_image"
 
 
+def test_parameters_may_begin_with_alternatives(engine: ScriptedEngine) -> None:
+    text = "{a lake|a hill} at dawn\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 5, Size: 64x64"
+    given = read_given(engine, text)
+    assert given.fields["prompt"] == "{a lake|a hill} at dawn"
+    assert given.fields["num_inference_steps"] == 20
+
+
 def test_a_link_holds_the_whole_recipe(engine: ScriptedEngine) -> None:
     given = read_message(engine, {"query": link(RECIPE, {"ldm": __version__})})
     assert given.fields["prompt"] == "a lake"
