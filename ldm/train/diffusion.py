@@ -37,6 +37,7 @@ from ldm.train.data import Drawings, write_atomically
 from ldm.train.encoding import BATCH, digest, encoded
 from ldm.train.looks import Looks, SaidLooks
 from ldm.train.parts import Parts
+from ldm.train.practice import Practice
 from ldm.train.progress import Progress
 from ldm.train.scenes import COLOURS, labels
 from ldm.train.shown import cell_weights, mean_of_cells, resized
@@ -261,11 +262,12 @@ def train(
     alphas = schedule.alphas_cumprod.float()
     count = training.batch_size
     empty = tokenize(tokenizer, [""])[0]
+    practice = Practice(examples.cells[:, 0])
     for step in progress.steps(max_steps=training.max_steps):
         generator = torch.Generator().manual_seed(
             hash((training.seed, step, accelerator.process_index))
         )
-        chosen = torch.randint(len(examples.latents), (count,), generator=generator)
+        chosen = practice.choose(count, generator)
         x0, cells = examples.latents[chosen].float(), examples.cells[chosen]
         noise = torch.randn(x0.shape, generator=generator)
         # One timestep in each of `count` strata: the loss of a batch is far less noisy.
@@ -288,6 +290,8 @@ def train(
         predicted = unet(noisy, timesteps.to(device), states).float()
         squares = (predicted - x0.to(device)).square().mean(1)
         shown = resized(cells, predicted)[:, 0]
+        whole = ~(filled | dropped)
+        practice.saw(shown[whole].cpu(), squares[whole].detach().cpu())
         errors = squares * cell_weights(shown, training.things) * where[:, 0].to(device)
         losses = errors.mean((1, 2)) * loss_weights(alphas[timesteps]).to(device)
         naming = cell_names(cells, ~dropped)

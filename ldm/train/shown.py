@@ -10,7 +10,7 @@ from ldm.train.scenes import BACKGROUNDS, PLACES, labels
 
 
 @cache
-def _is_ground() -> Tensor:
+def is_ground() -> Tensor:
     """(len(labels()),) of bool: places and backgrounds."""
     return torch.tensor([name in PLACES or name in BACKGROUNDS for name in labels()])
 
@@ -19,7 +19,7 @@ def cell_weights(names: Tensor, things: float) -> Tensor:
     """The weights of cells that show these labels, in the same shape: a thing's or element's is
     `things`, a place's 1.
     """
-    return torch.where(_is_ground().to(names.device)[names], 1.0, things)
+    return torch.where(is_ground().to(names.device)[names], 1.0, things)
 
 
 def mean_of_cells(errors: Tensor, names: Tensor, things: float) -> Tensor:
