@@ -294,7 +294,7 @@ class Transformer2DModel(nn.Module):
         h = self.proj_in(to_rows(h)) if self.linear_projection else to_rows(self.proj_in(h))
         for block in self.transformer_blocks:
             h = block(h, context, (height, width))
-        x = context.spread(x) if len(h) > len(x) else x
+        x = context.spread(x)  # as the blocks have spread h, by now at the latest
         if self.linear_projection:
             return to_map(self.proj_out.plus(h, to_rows(x)), height, width)
         return self.proj_out.plus(to_map(h, height, width), x)

@@ -214,7 +214,6 @@ class UNet2DConditionModel(nn.Module):
         if isinstance(context, Tensor):
             context = Context(context)
         self._check(sample, timestep, context)
-        shared = len(sample) < len(context.states)
         sized, counted = self.config.size_embedding, self.config.num_class_embeds
         for name, given, needed in (
             ("pooled", pooled, sized),
@@ -226,9 +225,9 @@ class UNet2DConditionModel(nn.Module):
                 allowed = "nothing" if needed is None else "one for each row"
                 raise ValueError(f"{name}: got {_shape(given)}, allowed: {allowed}, of this model")
 
-        embedding = self._embed(timestep, pooled, time_ids, class_labels, guidance, sample.dtype)
-        if shared:
-            embedding = context.spread(embedding)
+        embedding = context.spread(
+            self._embed(timestep, pooled, time_ids, class_labels, guidance, sample.dtype)
+        )
         x = self.conv_in(sample)
         if deep is not None and deep.features is not None:
             x = self._shallow(x, embedding, context, deep)
@@ -237,8 +236,7 @@ class UNet2DConditionModel(nn.Module):
             if self.mid_block is not None:
                 x = self.mid_block(x, embedding, context)
             x = self._up(x, skips, embedding, context, deep)
-        x = self.conv_out(silu(self.conv_norm_out(x)))
-        return context.spread(x) if shared else x
+        return context.spread(self.conv_out(silu(self.conv_norm_out(x))))
 
     @property
     def may_share(self) -> bool:

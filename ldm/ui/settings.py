@@ -120,8 +120,8 @@ def _accounts(environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
 
 
 def _compile_unet(environment: Mapping[str, str]) -> bool:
-    wanted, device = _number(environment, "LDM_COMPILE") == 1, choose_device().type
-    if wanted and device not in KINDS:
+    wanted = _number(environment, "LDM_COMPILE") == 1
+    if wanted and (device := choose_device().type) not in KINDS:
         raise SettingsError("LDM_COMPILE", f"1, with {device}", f"1 with {', '.join(KINDS)}; 0")
     return wanted
 

@@ -88,8 +88,18 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "up_block_types": ("CrossAttnUpBlock2D",) * 3 + ("UpBlock2D",),
     },
 }
-# What a model is told besides, as (ours, diffusers'). W of two guidance scales, as
-# LatentConsistencyModelPipeline embeds it (its method needs no instance).
+
+
+def _embedded_scales(scales: torch.Tensor) -> torch.Tensor:
+    """As LatentConsistencyModelPipeline embeds them; its method needs no instance."""
+    return diffusers.LatentConsistencyModelPipeline.get_guidance_scale_embedding(
+        None,  # type: ignore[arg-type]
+        scales,
+        16,
+    )
+
+
+# What a model is told besides, as (ours, diffusers'). W of two guidance scales.
 W = torch.tensor([0.0, 7.5])
 POOLED = torch.linspace(-1, 1, 24).view(2, 12)
 LABELS = torch.tensor([3, 19])
@@ -102,11 +112,7 @@ TOLD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "latent consistency": (
         {"guidance": W},
         {
-            "timestep_cond": diffusers.LatentConsistencyModelPipeline.get_guidance_scale_embedding(
-                None,  # type: ignore[arg-type]
-                W,
-                16,
-            )
+            "timestep_cond": _embedded_scales(W),
         },
     ),
     "x4 upscaler": ({"class_labels": LABELS}, {"class_labels": LABELS}),
@@ -219,12 +225,7 @@ def test_guided_rows_are_given_once(name: str, randomise: Randomise) -> None:
     if name == "latent consistency":
         scales = torch.tensor([0.0, 7.5, 2.0])
         told = {"guidance": scales}
-        embedding = diffusers.LatentConsistencyModelPipeline.get_guidance_scale_embedding(
-            None,  # type: ignore[arg-type]
-            scales[rows],
-            16,
-        )
-        their_words = {"timestep_cond": embedding}
+        their_words = {"timestep_cond": _embedded_scales(scales[rows])}
     wanted = theirs(sample[rows], timestep[rows], states, **their_words).sample
     counts: dict[str, int] = {}
     for part in ("conv_in", "conv_out"):
