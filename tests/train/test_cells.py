@@ -17,7 +17,7 @@ PIXELS = 256
 
 def _still(where: str, colour: str = "red") -> Spec:
     concept = next(concept for concept in concepts() if concept.core and not concept.unfit)
-    thing = Thing(concept.name, concept.code, "noto", where=where, size="large", colour=colour)
+    thing = Thing(concept.name, concept.code, "noto", where=where, colour=colour)
     return Spec("", "", "", things=(thing,), background="white")
 
 

@@ -38,7 +38,7 @@ def test_a_thing_is_called_by_its_own_name(sprites: SpriteStore) -> None:
     """Of two things either one, each by a name that the other does not have."""
     first, second = [c for c in concepts() if c.core and not c.unfit and not c.face][:2]
     things = tuple(
-        Thing(each.name, each.code, "noto", where=where, size="large")
+        Thing(each.name, each.code, "noto", where=where)
         for each, where in ((first, "left"), (second, "right"))
     )
     spec = Spec("", "", "", things=things, background="white")

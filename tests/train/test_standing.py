@@ -60,7 +60,7 @@ def test_things_are_drawn_where_the_spec_says(
 
 @pytest.mark.parametrize("where", ["left", "top right", "bottom", "middle"])
 def test_things_on_backgrounds_are_where_the_spec_says(sprites: SpriteStore, where: str) -> None:
-    thing = Thing("dog", "1f415", "noto", "", where, "small", colour="red", painted=True)
+    thing = Thing("dog", "1f415", "noto", "", where, colour="red", painted=True)
     x, y = added(Spec("", "", "", things=(thing,), background="white"), 1, sprites)
     assert ("left" in where) == (x < 0.4) and ("right" in where) == (x > 0.6)
     assert ("top" in where) == (y < 0.4) and ("bottom" in where) == (y > 0.6)
@@ -69,8 +69,12 @@ def test_things_on_backgrounds_are_where_the_spec_says(sprites: SpriteStore, whe
 def test_two_things_stand_left_and_right_or_above_and_below(sprites: SpriteStore) -> None:
     dog = Thing("dog", "1f415", "noto", colour="red", painted=True)
     still = Spec("", "", "", background="white")
-    sides = replace(still, things=(dog, replace(dog, name="goat", code="1f410", colour="blue")))
-    stacked = replace(sides, relation="above")
+    goat = replace(dog, name="goat", code="1f410", colour="blue")
+    sides = replace(still, things=(replace(dog, where="left"), replace(goat, where="right")))
+    ends = zip(sides.things, ("top", "bottom"), strict=True)
+    stacked = replace(
+        sides, things=tuple(replace(thing, where=end) for thing, end in ends), relation="above"
+    )
     for spec, axis in ((sides, 1), (stacked, 0)):
         picture = np.asarray(draw(spec, 3, 64, sprites), np.float64)
         redder = np.argwhere(picture[..., 0] > picture[..., 2] + 60)[:, axis].mean()
@@ -101,8 +105,9 @@ def test_four_things_hang_in_the_corners_in_the_captions_order(sprites: SpriteSt
     assert found > 5
 
 
-@pytest.mark.parametrize("count", [2, 3, 4, 5])
-@pytest.mark.parametrize("background", ["white", "lawn"])
+@pytest.mark.parametrize(
+    ("count", "background"), [(2, "white"), (3, "white"), (4, "white"), (2, "lawn")]
+)
 def test_as_many_are_drawn_as_said(sprites: SpriteStore, count: int, background: str) -> None:
     """Counted by labelling connected red regions (flood fill)."""
     thing = Thing("dog", "1f415", "noto", count=count, colour="red", painted=True)
@@ -133,7 +138,7 @@ def test_a_thing_alike_in_two_pictures_is_so_cell_for_cell(tmp_path: Path, style
     masks: dict[bytes, int] = {}
     for seed in range(12):
         for where in ("left", "middle", "top", "bottom right"):
-            thing = Thing("dog", "1f415", style, where=where, size="small")
+            thing = Thing("dog", "1f415", style, where=where)
             spec = Spec("", "", "", things=(thing,), background="white")
             picture = np.asarray(draw(spec, seed, 256, store), np.int64)
             red = (picture[..., 0] > 150) & (picture[..., 1] < 90)
@@ -150,7 +155,7 @@ def test_every_background_draws(sprites: SpriteStore, background: str) -> None:
 
 
 def test_things_are_darker_at_night(sprites: SpriteStore) -> None:
-    dog = Thing("dog", "1f415", "noto", "ground", colour="white", painted=True, size="large")
+    dog = Thing("dog", "1f415", "noto", "ground", colour="white", painted=True)
     means = {
         time: np.asarray(
             draw(Spec("hill", time, "clear", things=(dog,)), 1, 64, sprites), np.float64

@@ -10,7 +10,7 @@ from functools import lru_cache
 from itertools import accumulate
 
 from .palette import PAINTS
-from .spec import KINDS, Spec, Thing, random_landscape
+from .spec import CORNERS, KINDS, Spec, Thing, random_landscape
 from .things.backgrounds import BACKGROUNDS
 from .things.catalogue import SIZES, STYLES, Concept, concepts, is_held_out_pair
 from .things.repaint import TARGETS
@@ -45,7 +45,7 @@ PLACE_ZONES: dict[str, tuple[str, ...]] = {
 }
 NARROW = (("island", "ground"), ("river", "water"))  # room for one thing, in the middle
 SMALL = ("tiny", "small", "medium")
-CORNERS = ("top left", "top right", "bottom left", "bottom right")
+PLACES_ALONE = ("left", "right", "top", "bottom", *CORNERS)
 DARK = ("twilight", "night")  # hours in which what is painted black cannot be seen
 MOST_TRIES = 5_000  # pairs kept from training are one in twenty, and not all of them fit
 
@@ -162,24 +162,21 @@ def random_composite(rng: random.Random, sprites: SpriteStore, held_out: bool = 
             if fits and not is_held_out_pair(other.name, scene.place):
                 return _pair(rng, scene, (concept, thing), (other, replace(beside, zone=stands)))
         if roll > 0.86 and concept.countable:
-            most = 3 if concept.size in ("tiny", "small", "medium") else 2
+            most = 3 if concept.size in SMALL else 2
             return replace(scene, things=(replace(thing, count=rng.randint(2, most)),))
         where = rng.choice(("left", "middle", "middle", "right"))
-        size = rng.choices(("medium", "small", "large"), (10, 1, 1))[0]
-        return replace(scene, things=(replace(thing, where=where, size=size),))
+        return replace(scene, things=(replace(thing, where=where),))
     raise LookupError(f"random_composite: found no thing for any place, held_out={held_out}")
 
 
-def _background(rng: random.Random, things: Sequence[Thing]) -> str:
-    """A background that no thing vanishes on; four of them hang on it, which a floor has no room
-    for.
-    """
+def _background(rng: random.Random, things: Sequence[Thing], standing: bool) -> str:
+    """A background that no thing vanishes on; without a floor if they are not standing."""
     colours = {word for thing in things for word in thing.colour.split()}
     names = [
         name
         for name, background in BACKGROUNDS.items()
         if not colours & set(name.replace(",", " ").split())
-        and (len(things) < 4 or background.floor is None)
+        and (standing or background.floor is None)
     ]
     return rng.choices(names, [BACKGROUNDS[name].weight for name in names])[0]
 
@@ -193,7 +190,16 @@ def _four(rng: random.Random, sprites: SpriteStore) -> Spec:
     things = tuple(
         replace(thing, where=corner) for thing, corner in zip(found.values(), CORNERS, strict=True)
     )
-    return Spec("", "", "", things=things, background=_background(rng, things))
+    return Spec("", "", "", things=things, background=_background(rng, things, standing=False))
+
+
+def _beside(rng: random.Random, one: Thing, other: Thing) -> Spec:
+    """Two different things, left and right or one above the other."""
+    above = rng.random() < 0.2
+    ends = ("top", "bottom") if above else ("left", "right")
+    things = tuple(replace(thing, where=end) for thing, end in zip((one, other), ends, strict=True))
+    background = _background(rng, things, standing=not above)
+    return Spec("", "", "", (), (), things, "above" if above else "", background)
 
 
 def random_still(rng: random.Random, sprites: SpriteStore) -> Spec:
@@ -202,29 +208,17 @@ def random_still(rng: random.Random, sprites: SpriteStore) -> Spec:
     if roll < FOUR:
         return _four(rng, sprites)
     alone = roll >= FOUR + PAIR
-    flat = alone and rng.random() < FLAT
-    concept, thing = _pick(rng, anything(), sprites, flat)
-    other, beside = _pick(rng, anything(), sprites)
-    pair = not alone and other.name != concept.name
-    background = _background(rng, (thing, beside) if pair else (thing,))
-    flat = BACKGROUNDS[background].floor is None
-    spec = Spec("", "", "", background=background)
-    if pair:
-        if flat and rng.random() < 0.3:
-            things = (replace(thing, where="top"), replace(beside, where="bottom"))
-            return replace(spec, things=things, relation="above")
-        things = (replace(thing, where="left"), replace(beside, where="right"))
-        return replace(spec, things=things)
+    concept, thing = _pick(rng, anything(), sprites, flat=alone and rng.random() < FLAT)
+    if not alone:
+        other, beside = _pick(rng, anything(), sprites)
+        if other.name != concept.name:
+            return _beside(rng, thing, beside)
     if roll > 1 - SEVERAL and concept.countable:
-        return replace(spec, things=(replace(thing, count=rng.randint(2, 5)),))
-    size = rng.choices(("medium", "large", "small"), (8, 2, 2))[0]
-    places = ("middle", "middle", "middle", "left", "right")
-    if flat and size != "large":
-        places += ("top", "bottom")
-    if flat and size == "small":
-        places += CORNERS
-    where = "middle" if size == "large" else rng.choice(places)
-    return replace(spec, things=(replace(thing, where=where, size=size),))
+        thing = replace(thing, count=rng.randint(2, 4))
+    else:
+        thing = replace(thing, where=rng.choice(("middle",) * 4 + PLACES_ALONE))
+    stands = thing.where in ("left", "middle", "right") and thing.count <= 2
+    return Spec("", "", "", things=(thing,), background=_background(rng, (thing,), stands))
 
 
 def random_spec(

@@ -16,14 +16,14 @@ from .things.repaint import TARGETS
 from .things.store import SpriteStore
 
 GREY = skia.Color(150, 150, 150)
-HEIGHT, X, FOOT = 112.0, 128.0, 200.0
+X, FOOT = 128.0, 200.0
 WINDOW = (64, 256), (32, 224)  # rows and columns that are shown, of 256
 
 
 def _portrait(thing: Thing, size: int, sprites: SpriteStore) -> NDArray[np.uint8]:
     board = Board(Spec("", "", ""), 0, size)
     board.canvas.clear(GREY)
-    paste(board, stood(thing, X, FOOT, HEIGHT, sprites), sprites)
+    paste(board, stood(thing, X, FOOT, sprites), sprites)
     rows, columns = (slice(*(end * size // 256 for end in ends)) for ends in WINDOW)
     return np.asarray(board.image())[rows, columns]
 

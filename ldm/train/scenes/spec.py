@@ -12,6 +12,7 @@ from .palette import PAINTS, TIMES
 CLEAR, CLOUDY, MIST, RAIN, SNOW = "clear", "cloudy", "mist", "rain", "snow"
 # Landscapes; things in landscapes; things on plain backgrounds.
 KINDS = ("landscape", "composite", "still")
+CORNERS = ("top left", "top right", "bottom left", "bottom right")
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Thing:
 
     `zone` is what it stands on: "ground", "water" or "sky" in a landscape, "" on a background.
     `where` is left, middle or right, on backgrounds also top, bottom or a corner ("top left").
-    `size` is small, medium or large of its kind. `colour` is what it is mostly coloured, if that
-    can be said: "red", "black and white"; `painted` if the sprite was not so from the start.
+    `colour` is what it is mostly coloured, if that can be said: "red", "black and white"; `painted`
+    if the sprite was not so from the start.
     """
 
     name: str
@@ -29,7 +30,6 @@ class Thing:
     style: str
     zone: str = ""
     where: str = "middle"
-    size: str = "medium"
     count: int = 1
     colour: str = ""
     painted: bool = False
@@ -47,8 +47,8 @@ class Spec:
     `options` are what else is to be seen: a colour of the (first) subject, a season, birds, the
     moon's shape ... see `PLACES` and `random_spec`. `things` are drawn from sprites, in a landscape
     or, with place, time and weather empty, on a `background`. Two things stand side by side, the
-    first one left, or as `relation` says: the first one "above" or "in front of" the second; four
-    on a background in its corners.
+    first one left, or as `relation` says: the first one "above" the second (`where` is "top" and
+    "bottom" then) or "in front of" it; four on a background in its CORNERS.
     """
 
     place: str

@@ -8,7 +8,6 @@ from ..things.catalogue import by_code
 from .landscape import SceneWriter, caption_by
 from .thing_words import Phrase, phrase
 
-THING_UNSAID = 0.02
 WHERE_SAID = {"left": 1.0, "middle": 0.15, "right": 1.0}
 SIDES = {
     "left": ("on the left", "on the left", "on the left side", "to the left", "at the left"),
@@ -45,9 +44,7 @@ class CompositeWriter(SceneWriter):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        things = self.spec.things
-        if self.rng.random() >= THING_UNSAID:
-            self.phrases = [phrase(thing, self.rng) for thing in things]
+        self.phrases = [phrase(thing, self.rng) for thing in self.spec.things]
 
     @property
     def zone(self) -> str:
@@ -71,8 +68,6 @@ class CompositeWriter(SceneWriter):
         return " " + self.pick(SIDES[thing.where])
 
     def subject_nouns(self) -> str:
-        if not self.phrases:
-            return ""
         if len(self.phrases) == 1:
             return self.phrases[0].text
         one, other = self.phrases[0].text, self.phrases[1].text
@@ -104,8 +99,6 @@ class CompositeWriter(SceneWriter):
         return self.at(place)
 
     def clause(self, place: str) -> str:
-        if not self.phrases:
-            return place
         nouns, joined, side = self.subject_nouns(), self.relation(place), self.side()
         roll = self.rng.random()
         if roll < 0.2:

@@ -68,7 +68,7 @@ def _things(spec: Spec, rng: random.Random) -> str:
 
 def _where(spec: Spec, rng: random.Random) -> str:
     thing = spec.things[0]
-    if len(spec.things) > 1 or thing.count > 1 or thing.size == "large":
+    if len(spec.things) > 1 or thing.count > 1:
         return ""
     said = WHERE_SAID if thing.where != "middle" else 0.15
     return rng.choice(WHERE[thing.where]) if rng.random() < said else ""

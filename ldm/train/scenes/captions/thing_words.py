@@ -14,12 +14,11 @@ from .wording import of
 
 COLOUR_SAID, PAINT_SAID = 0.5, 0.95
 SYNONYM = 0.3
-SIZE_SAID = 0.75
+SIZE_SAID = 0.08
 NUMBERS = {
     2: ("two", "two", "two", "2", "a pair of", "a couple of"),
     3: ("three", "three", "three", "3"),
     4: ("four", "four", "four", "4"),
-    5: ("five", "five", "five", "5"),
 }
 # Synonyms that take no "a" and are not counted.
 UNCOUNTED = frozenset(
@@ -29,7 +28,13 @@ UNCOUNTED = frozenset(
         thread; yarn; soap"""
     )
 )
-SMALL, LARGE = ("small", "little", "tiny"), ("big", "large", "huge", "giant")
+# Of the kind: things are drawn about equally tall, whatever they are.
+SIZES = {
+    "tiny": ("small", "little", "tiny"),
+    "small": ("small", "little"),
+    "large": ("big", "large"),
+    "huge": ("big", "large", "huge", "giant"),
+}
 FACES = (
     "the face of {a}",
     "{a_noun} face",
@@ -70,8 +75,10 @@ class Phrase:
 
 def _adjectives(thing: Thing, noun: str, rng: random.Random, say_colour: bool) -> str:
     words = []
-    if thing.size != "medium" and not _SIZE_WORD.search(noun) and rng.random() < SIZE_SAID:
-        words.append(rng.choice(SMALL if thing.size == "small" else LARGE))
+    concept = by_code()[thing.code]
+    sizes = SIZES.get(concept.size) if concept.group != "sky" else None
+    if sizes and not _SIZE_WORD.search(noun) and rng.random() < SIZE_SAID:
+        words.append(rng.choice(sizes))
     if thing.colour and say_colour and not _COLOUR_WORD.search(noun):
         words.append(thing.colour)
     return " ".join([*words, ""])

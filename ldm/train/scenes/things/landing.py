@@ -11,13 +11,9 @@ from ..palette import WHITE, Colour, mix, scaled
 from ..spec import Thing
 from ..stage import Stage
 from .catalogue import by_code
-from .paste import HEIGHTS, Spot, contact_shadow, light_filter, paste, stood
+from .paste import HEIGHT, Spot, contact_shadow, light_filter, paste, stood
 from .store import SpriteStore
 
-# Of HEIGHTS, compressed, so that a mouse can still be seen.
-USUAL = {"tiny": 64.0, "small": 64.0, "medium": 112.0, "large": 112.0, "huge": 112.0}
-BY_SIZE_WORD = {"small": -1, "medium": 0, "large": 1}  # steps of HEIGHTS
-TALLEST = {1: 192.0, 2: 112.0, 3: 64.0}  # of so many side by side
 COLUMNS = {"left": 64.0, "middle": 128.0, "right": 192.0}
 SUNK = {"vehicles": 0.05, "animals": 0.13}  # the share of a thing that is under water
 NEAR, LOWEST = 232.0, 248.0  # where feet stand on land
@@ -25,10 +21,10 @@ NEAR, LOWEST = 232.0, 248.0  # where feet stand on land
 
 def _columns(stage: Stage) -> list[float]:
     """One x a copy, in the things' order."""
-    rng, things = stage.rng, stage.spec.things
+    things = stage.spec.things
     first = things[0]
     if stage.spec.relation:  # the first in front of the second
-        return [128.0 + rng.choice((-32, 32)), 128.0]
+        return [80.0, 160.0]
     if len(things) == 2 or first.count == 2:
         return [64.0, 192.0]
     if first.count == 3:
@@ -40,14 +36,9 @@ def _copies(stage: Stage) -> list[Thing]:
     return [thing for thing in stage.spec.things for _ in range(thing.count)]
 
 
-def _height(thing: Thing, together: int) -> float:
-    usual = HEIGHTS.index(USUAL[by_code()[thing.code].size])
-    return min(HEIGHTS[usual + BY_SIZE_WORD[thing.size]], TALLEST[together])
-
-
 def _tint(stage: Stage) -> Colour:
     """The light things stand in: a little more than falls on the land, above all in the dark."""
-    return mix(stage.light.near(WHITE), WHITE, 0.12 + 0.14 * stage.light.darkness)
+    return mix(stage.light.near(WHITE), WHITE, 0.12 + 0.26 * stage.light.darkness)
 
 
 def _shore(stage: Stage) -> None:
@@ -64,10 +55,8 @@ def _on_land(stage: Stage, sprites: SpriteStore) -> None:
     copies, columns = _copies(stage), _columns(stage)
     spots: list[Spot] = []
     for index, (thing, x) in enumerate(zip(copies, columns, strict=True)):
-        height = _height(thing, 1 if spec.relation else len(copies))
         if spec.place == "island" and stage.land is not None:
             x, y = float(stage.land[0].mean()), float(stage.land[1].mean()) + 2
-            height = min(height, 64.0)
         else:
             first = max(206.0, stage.horizon + 62)
             if stage.land is not None:
@@ -75,7 +64,7 @@ def _on_land(stage: Stage, sprites: SpriteStore) -> None:
             y = max(first, NEAR)
             if spec.relation:
                 y = LOWEST if index == 0 else first
-        spots.append(stood(thing, x, y, height, sprites))
+        spots.append(stood(thing, x, y, sprites))
     tint, far = _tint(stage), 0.12 * light.haze
     shadow = 0.55 if light.weather == "clear" and light.darkness < 0.5 else 0.42
     for spot in sorted(spots, key=lambda each: each.y):
@@ -92,7 +81,7 @@ def _afloat(stage: Stage, sprites: SpriteStore) -> None:
         if stage.spec.place == "river":
             x = sum(stage.channel) / 2
         high = {"island": 206.0, "river": 214.0}.get(stage.spec.place, max(top + 44, 168.0))
-        spot = stood(thing, x, (high + low) / 2 + 8, _height(thing, len(copies)), sprites)
+        spot = stood(thing, x, (high + low) / 2 + 8, sprites)
         y = spot.y - SUNK.get(by_code()[thing.code].group, 0.1) * spot.height
         tint = light_filter(_tint(stage), light.horizon, 0.12 * light.haze)
         canvas.save()
@@ -115,9 +104,8 @@ def _afloat(stage: Stage, sprites: SpriteStore) -> None:
 def _airborne(stage: Stage, sprites: SpriteStore) -> None:
     light, copies = stage.light, _copies(stage)
     for thing, x in zip(copies, _columns(stage), strict=True):
-        height = min(_height(thing, len(copies)), stage.horizon * 0.8)
-        middle = max(height / 2 + 6, stage.horizon * 0.45)
-        spot = stood(thing, x, middle + height / 2, height, sprites)
+        middle = max(HEIGHT / 2 + 6, stage.horizon * 0.45)
+        spot = stood(thing, x, middle + HEIGHT / 2, sprites)
         tint = light_filter(_tint(stage), light.middle, 0.18 * light.haze)
         paste(stage, spot, sprites, tint)
 
