@@ -325,7 +325,7 @@ class Run:
 
     def redrawn(self, latents: torch.Tensor, drawings: Drawings) -> torch.Tensor:
         unet, text_encoder = self.trained()
-        tokens = diffusion.tokenize(self.tokenizer_files(), drawings.captions)
+        tokens = diffusion.tokenize(self.tokenizer_files(), [*drawings.captions, ""])
         path = self.folder / f"redrawn-{digest(unet, latents.numpy().tobytes())}.npy"
         return decoder.redraw_all(unet, text_encoder, latents, tokens, path)
 

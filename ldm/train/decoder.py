@@ -3,11 +3,12 @@
 While the autoencoder is trained, its decoder sees latents that are halved in size, cut to their
 first channels, or under noise: good for latents, and for pictures a compromise. Here the latents
 are settled. Half of them are as they were encoded; the others are what the U-Net, told the caption,
-takes them for when they are noised as far as the last steps of a drawing are: it says what is
-likeliest, which is softer than what was drawn, and the decoder learns to sharpen just that. The
-encoder stays as it is, and with it all latents.
+draws from them when they are noised as far as some step of a drawing is: what the first of its
+steps settle is theirs, and what the last ones make of that, softer and at edges wrong, the decoder
+learns to mend. The encoder stays as it is, and with it all latents.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,9 @@ from ldm.train.encoding import BATCH
 from ldm.train.progress import Progress
 from ldm.train.weights import MasterWeights, training_dtype
 
-LEAST, MOST = 20, 250  # timesteps to which latents are noised: the last of eight steps sees 124
+STEPS = (499, 374, 249, 124)  # timesteps of the last half of a drawing of eight steps
+GUIDED = (499, 374)  # those before 0.7 of the way, where the model's own defaults end guidance
+GUIDANCE_SCALE = 4.0
 
 
 @dataclass(frozen=True)
@@ -59,23 +62,33 @@ class Examples:
 @torch.no_grad()
 def redraw(
     unet: UNet2DConditionModel,
-    text_encoder: CLIPTextModel,
+    states: Tensor,
     latents: Tensor,
-    tokens: Tensor,
+    steps: Sequence[int],
     generator: torch.Generator,
 ) -> Tensor:
-    """What the U-Net, told the captions' tokens (B, L), takes the latents (B, C, h, w) float32 for,
-    when they are noised to timesteps between LEAST and MOST.
+    """What the U-Net draws in `steps`, told (2 B, L, D) states of captions and then of none, from
+    latents (B, C, h, w) float32 that are noised to the first of them: DDIM (Song et al. 2020, arXiv
+    2010.02502, eq. 12, sigma 0), guided where a drawing is.
     """
     alphas = NoiseSchedule.from_config(SCHEDULER).alphas_cumprod.float()
-    timesteps = torch.randint(LEAST, MOST, (len(latents),), generator=generator)
-    noise = torch.randn(latents.shape, generator=generator)
-    noisy = add_noise(latents, noise, alphas[timesteps]).to(unet.conv_in.weight.dtype)
-    states = text_encoder(tokens).last_hidden_state
-    rows = noisy.contiguous(memory_format=torch.channels_last)
-    return unet(rows, timesteps, states).float()
+    count = len(latents)
+    clean, noise = latents, torch.randn(latents.shape, generator=generator)
+    for timestep in steps:
+        alpha = alphas[timestep]
+        noisy = add_noise(clean, noise, alpha.expand(count))
+        given = states if timestep in GUIDED else states[:count]
+        rows = noisy.to(states.dtype).repeat(len(given) // count, 1, 1, 1)
+        rows = rows.contiguous(memory_format=torch.channels_last)
+        told, *untold = unet(rows, torch.full((len(rows),), timestep), given).float().split(count)
+        clean = told
+        for without in untold:
+            clean = without + GUIDANCE_SCALE * (told - without)
+        noise = (noisy - alpha.sqrt() * clean) / (1 - alpha).sqrt()
+    return clean
 
 
+@torch.no_grad()
 def redraw_all(
     unet: UNet2DConditionModel,
     text_encoder: CLIPTextModel,
@@ -83,9 +96,10 @@ def redraw_all(
     tokens: Tensor,
     path: Path,
 ) -> Tensor:
-    """All latents (N, C, h, w) drawn again, float16, kept in `path`.
+    """All latents (N, C, h, w) drawn again, as many in each number of the last steps, float16, kept
+    in `path`.
 
-    tokens (N, L) of their captions.
+    tokens (N + 1, L) of their captions, and of none.
     """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,14 +108,15 @@ def redraw_all(
             module.to(training_dtype(torch.device("cpu"))).eval()
         nn.utils.convert_conv2d_weight_memory_format(unet, torch.channels_last)
         generator = torch.Generator().manual_seed(0)
-        made = []
+        made: list[Tensor] = []
         for first in range(0, len(latents), BATCH):
-            part = slice(first, first + BATCH)
-            given = latents[part].float()
-            made.append(redraw(unet, text_encoder, given, tokens[part], generator).half())
+            given = latents[first : first + BATCH].float()
+            said = tokens[first : first + len(given)]
+            states = text_encoder(torch.cat([said, tokens[-1:].expand_as(said)])).last_hidden_state
+            made.append(redraw(unet, states, given, STEPS[len(made) % len(STEPS) :], generator))
             if first % (10 * BATCH) == 0:
                 print(f"drawn again {first} of {len(latents)}", flush=True)
-        write_atomically(path, lambda file: np.save(file, torch.cat(made).numpy()))
+        write_atomically(path, lambda file: np.save(file, torch.cat(made).half().numpy()))
     return torch.from_numpy(np.load(path))
 
 
