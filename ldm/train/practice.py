@@ -17,8 +17,9 @@ MEMORY = 0.95  # of what a thing's error was, each time that it is seen again
 class Practice:
     """cells (N, CELLS, CELLS): what each drawing shows, as indices of `labels()`.
 
-    A drawing weighs 1, and for each different thing or element in it that thing's error, as a
-    multiple of the mean of all things'.
+    A drawing weighs 1, and the mean error of the different things and elements in it, as a multiple
+    of the mean of all; 1 for none. The mean and not the sum, which would have pictures of four
+    things so often that a caption of one is drawn as four.
     """
 
     def __init__(self, cells: Tensor) -> None:
@@ -29,7 +30,9 @@ class Practice:
 
     def weights(self) -> Tensor:
         """(N,) how often each drawing is to be chosen, in proportion."""
-        return 1 + self.shows @ self.errors.clamp(*SHARES)
+        count = self.shows.sum(1)
+        mean = self.shows @ self.errors.clamp(*SHARES) / count.clamp(min=1)
+        return 1 + torch.where(count == 0, 1.0, mean)
 
     def choose(self, count: int, generator: torch.Generator) -> Tensor:
         """(count,) indices of drawings."""

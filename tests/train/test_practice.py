@@ -35,29 +35,31 @@ def seen(practice: Practice, one: float, other: float, times: int) -> None:
 
 
 def test_at_first_a_thing_is_a_thing(practice: Practice) -> None:
-    assert practice.weights().tolist() == [1, 2, 2, 3]
+    assert practice.weights().tolist() == [2, 2, 2, 2]
 
 
 def test_errors_count_against_their_mean(practice: Practice) -> None:
     seen(practice, 0.3, 0.1, times=500)  # their mean is 0.2
-    torch.testing.assert_close(practice.weights(), torch.tensor([1, 2.5, 1.5, 3]))
+    torch.testing.assert_close(practice.weights(), torch.tensor([2, 2.5, 1.5, 2]))
     seen(practice, 30.0, 10.0, times=1)
-    torch.testing.assert_close(practice.weights(), torch.tensor([1, 2.5, 1.5, 3]))
+    torch.testing.assert_close(practice.weights(), torch.tensor([2, 2.5, 1.5, 2]))
 
 
 def test_no_thing_takes_everything_and_none_is_forgotten(practice: Practice) -> None:
     practice.errors[ONE], practice.errors[OTHER] = 1000.0, 0.0
-    assert practice.weights().tolist() == [1, 1 + SHARES[1], 1 + SHARES[0], 1 + sum(SHARES)]
+    low, high = SHARES
+    assert practice.weights().tolist() == [2, 1 + high, 1 + low, 1 + (low + high) / 2]
 
 
 def test_a_picture_of_nothing_teaches_nothing(practice: Practice) -> None:
     practice.saw(cells()[None], torch.ones(1, CELLS, CELLS))
-    assert practice.weights().tolist() == [1, 2, 2, 3]
+    assert practice.weights().tolist() == [2, 2, 2, 2]
 
 
 def test_drawings_are_chosen_in_proportion(practice: Practice) -> None:
+    practice.errors[ONE], practice.errors[OTHER] = 4.0, 0.5
     chosen = practice.choose(8000, torch.Generator().manual_seed(0))
     shares = torch.bincount(chosen, minlength=4) / 8000
     # One standard deviation of the largest share is 0.0054.
-    torch.testing.assert_close(shares, torch.tensor([1, 2, 2, 3]) / 8, atol=0.02, rtol=0)
+    torch.testing.assert_close(shares, torch.tensor([2, 5, 1.5, 3.25]) / 11.75, atol=0.02, rtol=0)
     assert torch.equal(chosen, practice.choose(8000, torch.Generator().manual_seed(0)))
