@@ -23,14 +23,13 @@ from ldm.models.patch_autoencoder import PatchAutoencoder
 from ldm.models.unet import UNet2DConditionModel
 from ldm.train.autoencoder import differences, print_evaluation, reconstruction_loss
 from ldm.train.data import Drawings, write_atomically
-from ldm.train.diffusion import SCHEDULER, add_noise
+from ldm.train.diffusion import GUIDANCE_SCALE, SCHEDULER, add_noise
 from ldm.train.encoding import BATCH
 from ldm.train.progress import Progress
 from ldm.train.weights import MasterWeights, training_dtype
 
-STEPS = (499, 374, 249, 124)  # timesteps of the last half of a drawing of eight steps
-GUIDED = (499, 374)  # those before 0.7 of the way, where the model's own defaults end guidance
-GUIDANCE_SCALE = 4.0
+STEPS = (499, 374, 249, 124)  # timesteps of the last half of a drawing of NUM_INFERENCE_STEPS
+GUIDED = (499, 374)  # those before GUIDANCE_END
 
 
 @dataclass(frozen=True)
@@ -109,10 +108,11 @@ def redraw_all(
         nn.utils.convert_conv2d_weight_memory_format(unet, torch.channels_last)
         generator = torch.Generator().manual_seed(0)
         made: list[Tensor] = []
+        unsaid = text_encoder(tokens[-1:]).last_hidden_state
         for first in range(0, len(latents), BATCH):
             given = latents[first : first + BATCH].float()
-            said = tokens[first : first + len(given)]
-            states = text_encoder(torch.cat([said, tokens[-1:].expand_as(said)])).last_hidden_state
+            said = text_encoder(tokens[first : first + len(given)]).last_hidden_state
+            states = torch.cat([said, unsaid.expand_as(said)])
             made.append(redraw(unet, states, given, STEPS[len(made) % len(STEPS) :], generator))
             if first % (10 * BATCH) == 0:
                 print(f"drawn again {first} of {len(latents)}", flush=True)

@@ -56,6 +56,8 @@ SCHEDULER = {
     "algorithm_type": "dpmsolver++",
     "solver_order": 2,
 }
+# What the model's own defaults say, chosen by sweeps (`ldm.train.sweep`).
+NUM_INFERENCE_STEPS, GUIDANCE_SCALE, GUIDANCE_END = 8, 4.0, 0.7
 # Cross-attention at every level, the finest included: words are placed to within 16 pixels.
 UNET = {
     "_class_name": "UNet2DConditionModel",

@@ -91,12 +91,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
 
 
 def _embedded_scales(scales: torch.Tensor) -> torch.Tensor:
-    """As LatentConsistencyModelPipeline embeds them; its method needs no instance."""
-    return diffusers.LatentConsistencyModelPipeline.get_guidance_scale_embedding(
-        None,  # type: ignore[arg-type]
-        scales,
-        16,
-    )
+    """As LatentConsistencyModelPipeline embeds them; its method needs none of its parts."""
+    pipeline = diffusers.LatentConsistencyModelPipeline
+    return pipeline.__new__(pipeline).get_guidance_scale_embedding(scales, 16)
 
 
 # What a model is told besides, as (ours, diffusers'). W of two guidance scales.
@@ -111,9 +108,7 @@ TOLD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "latent consistency": (
         {"guidance": W},
-        {
-            "timestep_cond": _embedded_scales(W),
-        },
+        {"timestep_cond": _embedded_scales(W)},
     ),
     "x4 upscaler": ({"class_labels": LABELS}, {"class_labels": LABELS}),
 }

@@ -169,9 +169,10 @@ def random_composite(rng: random.Random, sprites: SpriteStore, held_out: bool = 
     raise LookupError(f"random_composite: found no thing for any place, held_out={held_out}")
 
 
-def _background(rng: random.Random, things: Sequence[Thing], standing: bool) -> str:
-    """A background that no thing vanishes on; without a floor if they are not standing."""
+def _background(rng: random.Random, things: Sequence[Thing]) -> str:
+    """A background that no thing vanishes on; without a floor unless all of them stand."""
     colours = {word for thing in things for word in thing.colour.split()}
+    standing = all(thing.stands for thing in things)
     names = [
         name
         for name, background in BACKGROUNDS.items()
@@ -190,7 +191,7 @@ def _four(rng: random.Random, sprites: SpriteStore) -> Spec:
     things = tuple(
         replace(thing, where=corner) for thing, corner in zip(found.values(), CORNERS, strict=True)
     )
-    return Spec("", "", "", things=things, background=_background(rng, things, standing=False))
+    return Spec("", "", "", things=things, background=_background(rng, things))
 
 
 def _beside(rng: random.Random, one: Thing, other: Thing) -> Spec:
@@ -198,8 +199,8 @@ def _beside(rng: random.Random, one: Thing, other: Thing) -> Spec:
     above = rng.random() < 0.2
     ends = ("top", "bottom") if above else ("left", "right")
     things = tuple(replace(thing, where=end) for thing, end in zip((one, other), ends, strict=True))
-    background = _background(rng, things, standing=not above)
-    return Spec("", "", "", (), (), things, "above" if above else "", background)
+    relation = "above" if above else ""
+    return Spec("", "", "", things=things, relation=relation, background=_background(rng, things))
 
 
 def random_still(rng: random.Random, sprites: SpriteStore) -> Spec:
@@ -217,8 +218,7 @@ def random_still(rng: random.Random, sprites: SpriteStore) -> Spec:
         thing = replace(thing, count=rng.randint(2, 4))
     else:
         thing = replace(thing, where=rng.choice(("middle",) * 4 + PLACES_ALONE))
-    stands = thing.where in ("left", "middle", "right") and thing.count <= 2
-    return Spec("", "", "", things=(thing,), background=_background(rng, (thing,), stands))
+    return Spec("", "", "", things=(thing,), background=_background(rng, (thing,)))
 
 
 def random_spec(

@@ -35,6 +35,13 @@ class Thing:
     painted: bool = False
 
     @property
+    def stands(self) -> bool:
+        """On a background: whether it, or each of its copies, stands in the one row of things, and
+        does not hang above or below the middle.
+        """
+        return self.where in ("left", "middle", "right") and self.count <= 2
+
+    @property
     def paint(self) -> str:
         """The colour it is painted in, "" for its own."""
         return self.colour if self.painted else ""

@@ -40,7 +40,7 @@ NEAR_ISLAND = ("off", "near", "in the water near", "close to")
 class CompositeWriter(SceneWriter):
     """A landscape's caption whose subjects are things."""
 
-    phrases: list[Phrase] = field(default_factory=list)
+    phrases: list[Phrase] = field(init=False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

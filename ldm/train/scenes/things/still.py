@@ -41,7 +41,7 @@ def draw_still(board: Board, sprites: SpriteStore) -> None:
     if background.floor is not None:
         near = background.floor[0] + (background.floor[1] - background.floor[0]) * 0.7
         spots = [on_grid(replace(spot, y=near)) for spot in spots]
-    stands = all(thing.where in COLUMNS and thing.count <= 2 for thing in things)
+    stands = all(thing.stands for thing in things)
     for spot in spots:
         if stands:
             contact_shadow(board, spot, 0.5)
