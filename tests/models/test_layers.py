@@ -100,26 +100,31 @@ def _softmax_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     return torch.softmax(q @ k.mT / math.sqrt(q.shape[-1]), dim=-1) @ v
 
 
-def _attention_inputs(dtype: torch.dtype, keys: int) -> list[Tensor]:
+def _attention_inputs(dtype: torch.dtype, keys: int, size: int = 16) -> list[Tensor]:
     generator = torch.Generator().manual_seed(2)
     return [
-        torch.randn(2, n, 3, 16, generator=generator).transpose(1, 2).to(dtype).requires_grad_()
+        torch.randn(2, n, 3, size, generator=generator).transpose(1, 2).to(dtype).requires_grad_()
         for n in (20, keys, keys)
     ]
 
 
 @pytest.mark.parametrize("amx", [True, False])  # what decides which form is used
-@pytest.mark.parametrize("keys", [20, 7])
+@pytest.mark.parametrize(("keys", "size"), [(20, 16), (7, 16), (20, 40)])  # 40: vectors and a half
 @pytest.mark.parametrize(
     ("dtype", "tolerance"),
     # float32: rounding. bfloat16: scores up to 4 with 8 bits move their exponentials by 2%.
     [(torch.float32, 1e-5), (torch.bfloat16, 0.02)],
 )
 def test_attention_is_the_formula_with_and_without_gradients(
-    dtype: torch.dtype, tolerance: float, keys: int, amx: bool, monkeypatch: pytest.MonkeyPatch
+    dtype: torch.dtype,
+    tolerance: float,
+    keys: int,
+    size: int,
+    amx: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(layers, "_has_amx", lambda: amx)
-    inputs = _attention_inputs(dtype, keys)
+    inputs = _attention_inputs(dtype, keys, size)
     exact = [t.detach().double().requires_grad_() for t in inputs]
     wanted = _softmax_attention(*exact)
     with torch.no_grad():
