@@ -51,23 +51,28 @@ def _has_amx() -> bool:
     return torch.cpu.get_capabilities().get("amx_bf16", False)
 
 
+def _mixed(q: Tensor, k: Tensor, v: Tensor, scale: float) -> Tensor:
+    """The formula itself, for (heads, queries, head size)."""
+    unread = q.new_empty(1, 1, 1)
+    return torch.bmm(torch.baddbmm(unread, q, k.mT, beta=0, alpha=scale).softmax(-1), v)
+
+
 def _attention_written_out(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     batch, heads, queries, size = q.shape
-    of_query = k.shape[2] * q.element_size()
-    cells = min(queries, max(1, _SCORE_BYTES // of_query))
-    rows = max(1, _SCORE_BYTES // (queries * of_query))
     wide = F.pad(v, (0, -size % _LANES)) if size % _LANES else v
-    parts = (x.reshape(batch * heads, -1, x.shape[3]).split(rows) for x in (q, k, wide))
-    mixed: list[Tensor] = []
-    for q_rows, k_rows, v_rows in zip(*parts, strict=True):
+    q, k, v = (each.reshape(batch * heads, -1, each.shape[3]) for each in (q, k, wide))
+    of_query = k.shape[1] * k.element_size()
+    cells = max(1, _SCORE_BYTES // of_query)
+    rows = max(1, _SCORE_BYTES // (queries * of_query))
+    if rows >= len(q):
+        mixed = _mixed(q, k, v, size**-0.5)
+    else:
         made: list[Tensor] = []
-        for asked in q_rows.split(cells, dim=1):
-            scores = torch.baddbmm(  # (rows, cells, L)
-                q.new_empty(1, 1, 1), asked, k_rows.transpose(1, 2), beta=0, alpha=size**-0.5
-            )
-            made.append(torch.bmm(scores.softmax(-1), v_rows)[:, :, :size])
-        mixed.append(made[0] if len(made) == 1 else torch.cat(made, dim=1))
-    return torch.cat(mixed).view(batch, heads, queries, size)
+        for q_rows, k_rows, v_rows in zip(*(each.split(rows) for each in (q, k, v)), strict=True):
+            parts = (_mixed(part, k_rows, v_rows, size**-0.5) for part in q_rows.split(cells, 1))
+            made.append(torch.cat([*parts], dim=1))
+        mixed = torch.cat(made)
+    return mixed[:, :, :size].view(batch, heads, queries, size)
 
 
 def attention(

@@ -143,9 +143,10 @@ class UNet2DConditionModel(nn.Module):
         indices, whose first rows are theirs too: see :meth:`forward`.
         """
         layers = [m for m in self.modules() if isinstance(m, Attention) and m.is_cross]
-        projected: dict[nn.Module, KeysValues] = {
-            layer: layer.keys_values(states) for layer in layers
-        }
+        projected: dict[nn.Module, KeysValues] = {}
+        for layer in layers:
+            keys, values = layer.keys_values(states)  # laid out now, and not at every step
+            projected[layer] = keys.contiguous(), values.contiguous()
         return Context(states, projected, token_merging_ratio, again)
 
     def _waves(self, numbers: Tensor, dim: int) -> Tensor:
