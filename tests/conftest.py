@@ -4,7 +4,7 @@ Fixtures of one area stand in that area's own conftest.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +43,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return
     for item in marked:
         item.add_marker(pytest.mark.skip(reason="this machine has neither cuda nor mps"))
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """PyTorch calculates with one thread, in the threads that the test starts as well."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -66,13 +66,15 @@ def _attention_written_out(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     rows = max(1, _SCORE_BYTES // (queries * of_query))
     if rows >= len(q):
         mixed = _mixed(q, k, v, size**-0.5)
-    else:
-        made: list[Tensor] = []
-        for q_rows, k_rows, v_rows in zip(*(each.split(rows) for each in (q, k, v)), strict=True):
-            parts = (_mixed(part, k_rows, v_rows, size**-0.5) for part in q_rows.split(cells, 1))
-            made.append(torch.cat([*parts], dim=1))
+    else:  # several heads at once, or parts of one: in both cases in order, when laid end to end
+        groups = zip(*(each.split(rows) for each in (q, k, v)), strict=True)
+        made = [
+            _mixed(part, k_rows, v_rows, size**-0.5).flatten(0, 1)
+            for q_rows, k_rows, v_rows in groups
+            for part in q_rows.split(cells, dim=1)
+        ]
         mixed = torch.cat(made)
-    return mixed[:, :, :size].view(batch, heads, queries, size)
+    return mixed[..., :size].view(batch, heads, queries, size)
 
 
 def attention(

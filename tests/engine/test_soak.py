@@ -4,8 +4,8 @@ import asyncio
 import gc
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import aclosing, contextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import aclosing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,15 +106,8 @@ def memory() -> int:
     return int(MEMORY.read_text("ascii").split()[1])
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Threads of its own for every visitor's small sums would only wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
+# More threads for small sums would only wait for one another.
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.skipif(not MEMORY.exists(), reason="only Linux tells what a process has in memory")
 def test_thirty_two_visitors(tmp_path: Path) -> None:
     folders = {name: tmp_path / name for name in ("sd1", "sd2")}
@@ -122,7 +115,7 @@ def test_thirty_two_visitors(tmp_path: Path) -> None:
         small_models.FAMILIES[name]().save_pretrained(folder)
     found: dict[int, object] = {}
     cpu = torch.device("cpu")
-    with one_thread(), Engine(folders, cpu, torch.float32, max_rows=16) as engine:
+    with Engine(folders, cpu, torch.float32, max_rows=16) as engine:
         asyncio.run(visit_all(engine, range(WARM), found))
         after_few = memory()
         asyncio.run(visit_all(engine, range(WARM, REQUESTS), found))

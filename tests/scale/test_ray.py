@@ -8,7 +8,6 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
-import torch
 
 from ldm.engine import Engine
 from ldm.events import Preview, Progress, Queued, Result
@@ -85,17 +84,9 @@ async def draw_all(engine: Engine, kill: bool) -> tuple[Sequence[bytes], list[ob
     return await drawing, news
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """As many as a replica of half a core has: more of them add up in another order."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-@pytest.mark.ray
+# As many threads as a replica of half a core has: more of them add up in another order.
 @pytest.mark.usefixtures("one_thread")
+@pytest.mark.ray
 def test_a_replica_dies_and_no_picture_is_lost(engine: Engine, settings: Settings) -> None:
     wanted, news = asyncio.run(draw_all(engine, kill=False))
     assert len(set(wanted)) == REQUESTS and any(isinstance(each, Preview) for each in news)

@@ -26,9 +26,9 @@ from ldm.train.scenes import Spec, SpriteStore, Thing, is_held_out, is_held_out_
 LANDSCAPES = Source(("landscape",))
 
 
+@pytest.mark.usefixtures("one_thread")
 def test_the_probe_learns_to_read_drawings(tmp_path: Path) -> None:
     """Time of day is told by colour alone, so a few drawings are enough to beat chance clearly."""
-    torch.set_num_threads(1)
     probe = train_probe(draw_examples(tmp_path, 0, 192, LANDSCAPES), epochs=9)
     fresh = draw_examples(tmp_path, 10_000, 64, LANDSCAPES)
     scores = accuracy(probe, fresh.pixels, fresh.labels)
